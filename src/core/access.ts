@@ -13,6 +13,8 @@ export interface Principal {
   readonly claims: ReadonlyMap<string, unknown>;
   /** The token's `jti`, by which it can be revoked; null for a token without one. */
   readonly tokenId: string | null;
+  /** Seconds since the epoch, 0 for a token that does not say: what a revocation of all the principal's tokens compares with. */
+  readonly issuedAt: number;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
 }
