@@ -1,0 +1,46 @@
+"""Streams Arrow record batches from governed Apache Iceberg tables, at a pinned snapshot.
+
+    client = headrace.connect("grpc://127.0.0.1:8815", token=token)
+    for batch in client.scan("silver.flights", columns=["delay"], filter="delay > 10"):
+        ...
+"""
+
+from headrace.client import Client, PutResult, connect
+from headrace.errors import (
+    AlreadyExistsError,
+    CommitConflictError,
+    CommitUnknownError,
+    CorruptFileError,
+    HeadraceError,
+    InvalidRequestError,
+    LimitExceededError,
+    NotFoundError,
+    PermissionDeniedError,
+    RevokedError,
+    TicketExpiredError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnsupportedFeatureError,
+)
+from headrace.scan import Scan
+
+__all__ = [
+    "AlreadyExistsError",
+    "Client",
+    "CommitConflictError",
+    "CommitUnknownError",
+    "CorruptFileError",
+    "HeadraceError",
+    "InvalidRequestError",
+    "LimitExceededError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PutResult",
+    "RevokedError",
+    "Scan",
+    "TicketExpiredError",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnsupportedFeatureError",
+    "connect",
+]
