@@ -5,6 +5,14 @@
 export const defaultLimits = {
   /** Bytes of a scan or put request's JSON. */
   requestBytesMax: 1 << 20,
+  /** Nesting of a request's JSON: a filter's own depth and a little more. */
+  requestDepthMax: 320,
+  /** Columns that one scan request names. */
+  requestColumnsMax: 10_000,
+  /** Milliseconds that a caller may take to send a request of one message. */
+  requestReadMs: 30_000,
+  /** Bytes of one HTTP request's body. */
+  httpBodyBytesMax: 16 << 20,
   /** Characters of a filter written as text. */
   filterCharsMax: 64 * 1024,
   /** Nesting of a filter expression. */
@@ -19,16 +27,24 @@ export const defaultLimits = {
   messageBytesMax: 16 << 20,
   /** Rows of one record batch where the request does not say. */
   batchRowsDefault: 65_536,
+  /** Rows of one record batch that a request may ask for. */
+  batchRowsMax: 1 << 20,
   /** Fields of one schema, nested ones included. */
   schemaFieldsMax: 10_000,
   /** Nesting of a schema. */
   schemaDepthMax: 64,
+  /** Fields of one partition spec or sort order. */
+  partitionFieldsMax: 1_000,
   /** Bytes of one metadata.json. */
   metadataBytesMax: 256 << 20,
   /** Bytes of one manifest list or manifest. */
   manifestBytesMax: 512 << 20,
   /** Bytes of one Parquet footer. */
   footerBytesMax: 64 << 20,
+  /** Column chunks of one Parquet file: row groups times leaf columns. */
+  columnChunksMax: 500_000,
+  /** Bytes that the WebAssembly decoder's memory may grow to. */
+  decoderMemoryBytesMax: 1 << 30,
   /** Bytes that one decompressed page, buffer or Avro block may have. */
   decompressedBytesMax: 256 << 20,
   /** Bytes of one row group's chosen columns, compressed, that a reader holds. */
@@ -39,6 +55,26 @@ export const defaultLimits = {
   streamsBytesMax: 512 << 20,
   /** Streams at once. */
   streamsMax: 1_024,
+  /** Milliseconds that a reader may take nothing while something waits for it; then its stream ends and it may resume. */
+  streamStallMs: 600_000,
+  /** DoPut and DoExchange calls at once: each may hold one incoming message of the largest size. */
+  putsMax: 32,
+  /** Connections at once. */
+  connectionsMax: 1_024,
+  /** Calls at once on one connection. */
+  connectionStreamsMax: 256,
+  /** Milliseconds that a connection may stay without a call. */
+  connectionIdleMs: 600_000,
+  /** Milliseconds after which a connection takes no new calls, so that clients spread over replicas again. */
+  connectionAgeMs: 3_600_000,
+  /** Milliseconds that calls on an aged connection may still take. */
+  connectionAgeGraceMs: 86_400_000,
+  /** PING and SETTINGS frames that a connection may send in ten seconds. */
+  connectionPingsMax: 2_000,
+  /** Milliseconds that running calls get to finish when the server shuts down. */
+  drainGraceMs: 30_000,
+  /** Label values (teams, workloads) that the metrics tell apart; further ones are counted as `other`. */
+  metricLabelsMax: 100,
   /** Bytes that one DoPut holds in memory before it writes. */
   putBytesMax: 256 << 20,
   /** Partitions that one DoPut keeps open at once. */
@@ -47,6 +83,18 @@ export const defaultLimits = {
   fileBytesTarget: 256 << 20,
   /** Times a commit is tried again on top of a newer table before it is COMMIT_CONFLICT. */
   commitRetriesMax: 20,
+  /** Updates and requirements of one commit request. */
+  commitUpdatesMax: 500_000,
+  /** Schemas, partition specs and sort orders that one commit request adds. */
+  commitDefinitionsMax: 100,
+  /** Commits that wait for one table in this process. */
+  commitQueueMax: 1_024,
+  /** Calls that wait for the catalog store. */
+  storeQueueMax: 10_000,
+  /** Namespaces, tables or entries of one listing. */
+  catalogListMax: 100_000,
+  /** Bytes of metadata.json text whose parsed form is kept in memory. */
+  metadataCacheBytesMax: 128 << 20,
 } as const;
 
 export type Limits = { readonly [Name in keyof typeof defaultLimits]: number };
