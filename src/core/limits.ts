@@ -29,6 +29,10 @@ export const defaultLimits = {
   batchRowsDefault: 65_536,
   /** Rows of one record batch that a request may ask for. */
   batchRowsMax: 1 << 20,
+  /** Rows that one Arrow record batch from outside may claim: types without buffers cost no bytes on the wire. */
+  messageRowsMax: 1 << 26,
+  /** Bytes of the dictionaries that one Arrow stream from outside may keep. */
+  dictionariesBytesMax: 256 << 20,
   /** Fields of one schema, nested ones included. */
   schemaFieldsMax: 10_000,
   /** Nesting of a schema. */
