@@ -9,8 +9,9 @@ export type Transform =
   | { readonly kind: 'unknown'; readonly text: string };
 
 export interface PartitionField {
-  /** v3's `source-ids` with several entries are kept as they came and never pruned by. */
   readonly sourceId: FieldId;
+  /** v3's `source-ids` where there are several (the transform is then `unknown`): kept as they came and never pruned by. */
+  readonly sourceIds?: readonly FieldId[];
   /** Partition field ids start at 1000 and are unique over all specs of a table. */
   readonly fieldId: number;
   readonly name: string;
@@ -24,6 +25,7 @@ export interface PartitionSpec {
 
 export interface SortField {
   readonly sourceId: FieldId;
+  readonly sourceIds?: readonly FieldId[];
   readonly transform: Transform;
   readonly direction: 'asc' | 'desc';
   readonly nullOrder: 'nulls-first' | 'nulls-last';

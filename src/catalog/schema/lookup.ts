@@ -63,7 +63,8 @@ function collect(field: NestedField, parent: FieldEntry | null, into: FieldEntry
     path: parent === null ? [field.name] : [...parent.path, field.name],
     parent,
     optionalAncestor: parent !== null && (parent.optionalAncestor || !parent.field.required),
-    inRepeated: parent !== null && (parent.inRepeated || parent.field.type.kind === 'list' || parent.field.type.kind === 'map'),
+    inRepeated:
+      parent !== null && (parent.inRepeated || parent.field.type.kind === 'list' || parent.field.type.kind === 'map'),
   };
   into.push(entry);
   for (const child of childrenOf(field.type)) collect(child, entry, into);
