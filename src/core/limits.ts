@@ -43,6 +43,14 @@ export const defaultLimits = {
   metadataBytesMax: 256 << 20,
   /** Bytes of one manifest list or manifest. */
   manifestBytesMax: 512 << 20,
+  /** Entries of one manifest. */
+  manifestEntriesMax: 1_000_000,
+  /** Manifests of one snapshot. */
+  manifestsMax: 1_000_000,
+  /** Entries in the header of one Avro file. */
+  avroHeaderEntriesMax: 1_000,
+  /** Values, nested ones included, of one row of a manifest list or manifest. */
+  avroRowValuesMax: 1_000_000,
   /** Bytes of one Parquet footer. */
   footerBytesMax: 64 << 20,
   /** Column chunks of one Parquet file: row groups times leaf columns. */
