@@ -1,6 +1,5 @@
 import { type ColumnPath, formatColumnPath, parseColumnPath } from '../../core/column-path.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { FieldId } from '../../core/ids.ts';
 import { defaultLimits } from '../../core/limits.ts';
 import { didYouMean } from '../../core/nearest.ts';
 import { show } from '../schema/json-read.ts';

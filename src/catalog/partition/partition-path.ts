@@ -18,7 +18,10 @@ export function partitionPath(
 ): string {
   const types = partitionFieldTypes(spec, schemas);
   return spec.fields
-    .map((field, at) => `${escape(field.name)}=${escape(humanValue(field.transform, types[at]!, values[at] ?? null))}`)
+    .map(
+      (field, at) =>
+        `${urlEncode(field.name)}=${urlEncode(humanValue(field.transform, types[at]!, values[at] ?? null))}`,
+    )
     .join('/');
 }
 
@@ -93,7 +96,7 @@ const zone = (zoned: boolean): string => (zoned ? '+00:00' : '');
 const withoutZeros = (text: string): string => text.replace(/\.?0+$/, '');
 
 /** `application/x-www-form-urlencoded`, as `java.net.URLEncoder` does it. */
-function escape(text: string): string {
+function urlEncode(text: string): string {
   return encodeURIComponent(text.toWellFormed())
     .replaceAll('%20', '+')
     .replaceAll(/[!'()~]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
