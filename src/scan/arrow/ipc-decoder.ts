@@ -12,7 +12,7 @@ import { columnReader } from './ipc-columns.ts';
 import { checkVersion, decodeSchema } from './ipc-schema.ts';
 import type { DecodedSchema, IpcLimits, MalformedCode } from './ipc-wire.ts';
 import { createByteBudget } from './kernels/byte-budget.ts';
-import { columnBytes } from './kernels/column-bytes.ts';
+import { columnBytes } from './kernels/bytes.ts';
 import { concatColumns } from './kernels/concat.ts';
 
 /** Reads the messages of one IPC stream in order, each fully validated: nothing in them is trusted. */

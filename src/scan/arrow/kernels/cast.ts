@@ -1,12 +1,22 @@
 import { ServiceError } from '../../../core/errors.ts';
-import { type ArrowType, byteWidth, type Column, type FixedColumn } from '../column.ts';
+import {
+  type ArrowField,
+  type ArrowType,
+  byteWidth,
+  type Column,
+  type FixedColumn,
+  type FixedListColumn,
+  type ListColumn,
+} from '../column.ts';
+import { checkOffset } from './byte-budget.ts';
 import { millisToDays, scaleLongs, widenDecimal } from './cast-wide.ts';
 import { floatsOf, halvesOf, withValues, wordsOf } from './typed-views.ts';
 
 /**
  * The column as another type that holds all its values: Iceberg's promotions (int to long, float to double, a decimal to a higher
  * precision; table spec, "Schema Evolution") and Arrow types that Iceberg lacks (8 and 16 bit integers, uint32, second and
- * millisecond timestamps, date64, decimals of other widths). Nested columns are cast leaf by leaf, a dictionary once per entry.
+ * millisecond timestamps, date64, decimals of
+ * other widths, fixed-size lists). Nested columns are cast leaf by leaf, a dictionary once per entry.
  * Values under nulls become unspecified. Throws SCHEMA_MISMATCH where no such cast exists or a value does not fit.
  */
 export function castColumn(column: Column, to: ArrowType): Column {
@@ -23,6 +33,7 @@ export function castColumn(column: Column, to: ArrowType): Column {
     case 'list':
       return { ...column, type: to, child: castColumn(column.child, childType(column.type, to)) };
     case 'fixed-list':
+      if (to.kind === 'list') return castColumn(unfixList(column, to.element), to);
       return { ...column, type: to, child: castColumn(column.child, childType(column.type, to)) };
     case 'struct': {
       if (to.kind !== 'struct' || to.fields.length !== column.children.length) return refuse(column.type, to);
@@ -41,6 +52,15 @@ function childType(from: ArrowType, to: ArrowType): ArrowType {
   if (from.kind === 'map' && to.kind === 'map') return { kind: 'struct', fields: [to.key, to.value] };
   if (from.kind === 'fixed-size-list' && to.kind === 'fixed-size-list' && from.size === to.size) return to.element.type;
   return refuse(from, to);
+}
+
+/** Lists of equal size as lists with offsets, for Iceberg has no other; the rows under null lists stay, unreferenced by any value. */
+function unfixList(column: FixedListColumn, element: ArrowField): ListColumn {
+  const { length, nullCount, validity, size, child } = column;
+  checkOffset(length * size);
+  const offsets = Int32Array.from({ length: length + 1 }, (_, row) => row * size);
+  const type: ArrowType = { kind: 'list', element: { ...element, type: child.type } };
+  return { kind: 'list', type, length, nullCount, validity, offsets, child };
 }
 
 function castFixed(column: FixedColumn, to: ArrowType): FixedColumn {
