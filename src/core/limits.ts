@@ -107,6 +107,14 @@ export const defaultLimits = {
   catalogListMax: 100_000,
   /** Bytes of metadata.json text whose parsed form is kept in memory. */
   metadataCacheBytesMax: 128 << 20,
+  /** Files of one policy folder. */
+  policyFilesMax: 1_000,
+  /** Bytes of one policy file. */
+  policyBytesMax: 1 << 20,
+  /** Policies of one set. */
+  policiesMax: 10_000,
+  /** Decisions about a principal and a table that are kept in memory. */
+  decisionCacheMax: 10_000,
 } as const;
 
 export type Limits = { readonly [Name in keyof typeof defaultLimits]: number };
