@@ -64,28 +64,30 @@ export function nameMappingOf(schema: Schema): NameMapping {
  */
 export function evolveNameMapping(mapping: NameMapping, before: Schema, after: Schema): NameMapping {
   const known = indexSchema(before).byId;
-  return { fields: evolveFields(mapping.fields, after.fields, (id) => known.has(id)) };
+  return { fields: evolveFields(mapping.fields, after.fields, (id) => known.get(id)?.field.name ?? null) };
 }
 
+/** `nameBefore` is null for a field that is new. */
 function evolveFields(
   mapped: readonly MappedField[],
   current: readonly NestedField[],
-  existed: (id: FieldId) => boolean,
+  nameBefore: (id: FieldId) => string | null,
 ): MappedField[] {
   const byId = new Map(current.map((field) => [field.id, field]));
-  const owners = new Map(current.map((field) => [field.name, field.id]));
+  const claimed = new Map(
+    current.filter((field) => nameBefore(field.id) !== field.name).map((field) => [field.name, field.id]),
+  );
   const evolved = mapped.map((old): MappedField => {
     const field = old.fieldId === null ? undefined : byId.get(old.fieldId);
-    const names = old.names.filter((name) => !owners.has(name) || owners.get(name) === old.fieldId);
+    const names = old.names.filter((name) => (claimed.get(name) ?? old.fieldId) === old.fieldId);
     if (field === undefined) return { ...old, names };
     return {
-      fieldId: old.fieldId,
-      names: names.includes(field.name) ? names : [...names, field.name],
-      fields: evolveFields(old.fields, childrenOf(field.type), existed),
+      fieldId: field.id,
+      names: claimed.has(field.name) && !names.includes(field.name) ? [...names, field.name] : names,
+      fields: evolveFields(old.fields, childrenOf(field.type), nameBefore),
     };
   });
-  const added = current.filter((field) => !existed(field.id));
-  return [...evolved, ...added.map(mappedField)];
+  return [...evolved, ...current.filter((field) => nameBefore(field.id) === null).map(mappedField)];
 }
 
 function mappedField(field: NestedField): MappedField {
