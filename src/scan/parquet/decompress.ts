@@ -1,0 +1,73 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { ServiceError } from '../../core/errors.ts';
+import { decodeLz4Block } from './lz4-block.ts';
+import type { Codec } from './metadata.ts';
+
+const corrupt = (problem: string, cause?: unknown): ServiceError =>
+  new ServiceError('CORRUPT_FILE', `a Parquet page is damaged: ${problem}`, { cause });
+
+/** Codecs that the page decoder undoes itself, never writing more than a page's declared size. */
+export const decodedInWasm = (codec: Codec): boolean => codec === 'none' || codec === 'snappy' || codec === 'lz4-raw';
+
+/**
+ * Undoes a page's compression into exactly `bytes` bytes, and never more: a page that grows beyond its declared size is
+ * CORRUPT_FILE before it takes memory. UNSUPPORTED_FEATURE for LZO.
+ */
+export function decompress(codec: Codec, body: Uint8Array, bytes: number): Uint8Array {
+  const plain = decompressAny(codec, body, bytes);
+  if (plain.length !== bytes) throw corrupt(`it has ${plain.length} bytes where ${bytes} are declared`);
+  return plain;
+}
+
+function decompressAny(codec: Codec, body: Uint8Array, bytes: number): Uint8Array {
+  const options = { maxOutputLength: Math.max(1, bytes) };
+  try {
+    switch (codec) {
+      case 'none':
+        return body;
+      case 'gzip':
+        return gunzipSync(body, options);
+      case 'brotli':
+        return brotliDecompressSync(body, options);
+      case 'zstd':
+        return zstdDecompressSync(body, options);
+      case 'lz4':
+        return decodeHadoopLz4(body, bytes) ?? decodeLz4Block(body, bytes);
+      case 'lz4-raw':
+        return decodeLz4Block(body, bytes);
+      case 'lzo':
+      case 'snappy':
+        break;
+      default:
+        codec satisfies never;
+    }
+  } catch (cause) {
+    throw corrupt(`its ${codec} data cannot be decompressed to ${bytes} bytes`, cause);
+  }
+  throw new ServiceError(
+    'UNSUPPORTED_FEATURE',
+    `Parquet pages compressed with ${codec} are not read; write them with zstd`,
+  );
+}
+
+/**
+ * The deprecated `LZ4` codec of Hadoop: blocks, each behind its uncompressed and compressed size as big-endian 32-bit numbers
+ * (parquet-format, Compression.md). Null where the sizes do not add up: other writers stored a bare block under the same name.
+ */
+function decodeHadoopLz4(body: Uint8Array, bytes: number): Uint8Array | null {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const blocks: { readonly start: number; readonly end: number; readonly plainBytes: number }[] = [];
+  let at = 0;
+  let plain = 0;
+  while (at < body.length) {
+    if (body.length - at < 8) return null;
+    const plainBytes = view.getUint32(at);
+    const end = at + 8 + view.getUint32(at + 4);
+    plain += plainBytes;
+    if (end > body.length || plain > bytes) return null;
+    blocks.push({ start: at + 8, end, plainBytes });
+    at = end;
+  }
+  if (plain !== bytes) return null;
+  return Buffer.concat(blocks.map((block) => decodeLz4Block(body.subarray(block.start, block.end), block.plainBytes)));
+}

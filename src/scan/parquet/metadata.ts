@@ -1,0 +1,327 @@
+import { ServiceError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
+import { convertedType, readLogicalType } from './logical-type.ts';
+import { buildSchema, type LogicalType, type ParquetSchema, physicalTypes, type SchemaElement } from './schema.ts';
+import { ThriftReader } from './thrift.ts';
+
+/** Codecs by their numbers (parquet.thrift, `CompressionCodec`). */
+export const codecs = ['none', 'snappy', 'gzip', 'lzo', 'brotli', 'lz4', 'zstd', 'lz4-raw'] as const;
+export type Codec = (typeof codecs)[number];
+
+export interface ColumnChunk {
+  /** Place of the leaf in the schema. */
+  readonly leaf: number;
+  readonly codec: Codec;
+  /** Values, nulls counted. */
+  readonly values: number;
+  /** Where its pages lie: the dictionary page, if any, first. */
+  readonly range: ByteRange;
+  readonly uncompressedBytes: number;
+  /** Where the `Statistics` struct lies in the footer's bytes. */
+  readonly statistics: ByteRange | null;
+  readonly offsetIndex: ByteRange | null;
+  readonly columnIndex: ByteRange | null;
+  /** Why its pages cannot be read by us; null where they can. */
+  readonly unreadable: 'encrypted' | 'in another file' | null;
+}
+
+export interface RowGroup {
+  readonly rows: number;
+  /** Rows of the file before this group. */
+  readonly startRow: number;
+  /** One per leaf of the schema, in its order. */
+  readonly chunks: readonly ColumnChunk[];
+}
+
+export interface FileMetadata {
+  readonly rows: number;
+  readonly schema: ParquetSchema;
+  readonly rowGroups: readonly RowGroup[];
+  readonly createdBy: string | null;
+  readonly keyValue: ReadonlyMap<string, string>;
+  /** Per leaf: whether `min_value` and `max_value` follow the type's own order. */
+  readonly typeOrdered: readonly boolean[];
+}
+
+/** What bounds the reading of one file. */
+export type ParquetLimits = Pick<
+  Limits,
+  | 'footerBytesMax'
+  | 'schemaFieldsMax'
+  | 'schemaDepthMax'
+  | 'columnChunksMax'
+  | 'decompressedBytesMax'
+  | 'decoderMemoryBytesMax'
+  | 'rowGroupBytesMax'
+>;
+
+const what = 'the Parquet footer';
+const keyValueMax = 10_000;
+/** Thrift nesting of a footer: schema, row groups, chunks, their metadata, statistics; skipped fields may go deeper. */
+const thriftDepthMax = 32;
+
+/**
+ * Parses a footer (parquet.thrift, `FileMetaData`). `dataEnd` is the file's offset where the footer begins: every range of a chunk
+ * or index lies before it. Throws CORRUPT_FILE, LIMIT_EXCEEDED, UNSUPPORTED_FEATURE.
+ */
+export function parseMetadata(footer: Uint8Array, dataEnd: number, limits: ParquetLimits): FileMetadata {
+  const reader: ThriftReader = new ThriftReader(footer, what, thriftDepthMax);
+  let schema: ParquetSchema | undefined;
+  let rows: number | undefined;
+  let rowGroups: RowGroup[] | undefined;
+  let createdBy: string | null = null;
+  let typeOrdered: boolean[] = [];
+  const keyValue = new Map<string, string>();
+  reader.struct((id, type) => {
+    switch (id) {
+      case 2:
+        schema = readSchema(reader, type, limits);
+        break;
+      case 3:
+        rows = reader.i64(type);
+        break;
+      case 4:
+        if (schema === undefined) reader.fail('its row groups come before its schema');
+        rowGroups = readRowGroups(reader, type, schema, dataEnd, limits);
+        break;
+      case 5:
+        reader.list(type, keyValueMax, (element) => readKeyValue(reader, element, keyValue));
+        break;
+      case 6:
+        createdBy = reader.string(type);
+        break;
+      case 7:
+        typeOrdered = readColumnOrders(reader, type, limits.schemaFieldsMax);
+        break;
+      default:
+        reader.skip(type);
+    }
+  });
+  if (schema === undefined || rows === undefined || rowGroups === undefined) {
+    return reader.fail('its schema, row count or row groups are missing');
+  }
+  const counted = rowGroups.reduce((sum, group) => sum + group.rows, 0);
+  if (rows !== counted) reader.fail(`it counts ${rows} rows where its row groups hold ${counted}`);
+  return { rows, schema, rowGroups, createdBy, keyValue, typeOrdered };
+}
+
+function readSchema(reader: ThriftReader, type: number, limits: ParquetLimits): ParquetSchema {
+  const elements: SchemaElement[] = [];
+  reader.list(type, limits.schemaFieldsMax, (element) => elements.push(readElement(reader, element)));
+  return buildSchema(elements, limits.schemaDepthMax);
+}
+
+function readElement(reader: ThriftReader, elementType: number): SchemaElement {
+  const optional = (): number | null => null;
+  let type = optional();
+  let typeLength = optional();
+  let repetition = optional();
+  let childCount = optional();
+  let fieldId = optional();
+  let converted = optional();
+  let name: string | null = null;
+  let scale = 0;
+  let precision = 0;
+  let logical: LogicalType | null = null;
+  reader.structField(elementType, (id, field) => {
+    if (id === 1) type = reader.i32(field);
+    else if (id === 2) typeLength = reader.i32(field);
+    else if (id === 3) repetition = reader.i32(field);
+    else if (id === 4) name = reader.string(field);
+    else if (id === 5) childCount = reader.i32(field);
+    else if (id === 6) converted = reader.i32(field);
+    else if (id === 7) scale = reader.i32(field);
+    else if (id === 8) precision = reader.i32(field);
+    else if (id === 9) fieldId = reader.i32(field);
+    else if (id === 10) logical = readLogicalType(reader, field);
+    else reader.skip(field);
+  });
+  if (name === null) return reader.fail('a schema element has no name');
+  if (logical === null && converted !== null) logical = convertedType(reader, converted, precision, scale);
+  return { name, type, typeLength, repetition, childCount, fieldId, logical };
+}
+
+function readKeyValue(reader: ThriftReader, type: number, into: Map<string, string>): void {
+  let key = '';
+  let value = '';
+  reader.structField(type, (id, field) => {
+    if (id === 1) key = reader.string(field);
+    else if (id === 2) value = reader.string(field);
+    else reader.skip(field);
+  });
+  into.set(key, value);
+}
+
+function readColumnOrders(reader: ThriftReader, type: number, countMax: number): boolean[] {
+  const orders: boolean[] = [];
+  reader.list(type, countMax, (element) => {
+    let ordered = false;
+    reader.structField(element, (id, field) => {
+      ordered = id === 1;
+      reader.skip(field);
+    });
+    orders.push(ordered);
+  });
+  return orders;
+}
+
+function readRowGroups(
+  reader: ThriftReader,
+  type: number,
+  schema: ParquetSchema,
+  dataEnd: number,
+  limits: ParquetLimits,
+): RowGroup[] {
+  const groups: RowGroup[] = [];
+  let startRow = 0;
+  const groupsMax = Math.floor(limits.columnChunksMax / Math.max(1, schema.leaves.length));
+  reader.list(type, groupsMax, (element, index) => {
+    let rows: number | undefined;
+    const drafts: ChunkDraft[] = [];
+    reader.structField(element, (id, field) => {
+      if (id === 1) {
+        reader.list(field, limits.columnChunksMax, (chunk, leaf) => {
+          if (leaf >= schema.leaves.length) reader.fail(`row group ${index} has more columns than the schema`);
+          drafts.push(readChunk(reader, chunk));
+        });
+      } else if (id === 3) rows = reader.i64(field);
+      else reader.skip(field);
+    });
+    if (rows === undefined || rows < 0) return reader.fail(`row group ${index} has no valid row count`);
+    if (drafts.length !== schema.leaves.length) {
+      return reader.fail(
+        `row group ${index} has ${drafts.length} columns where the schema has ${schema.leaves.length}`,
+      );
+    }
+    const known = rows;
+    const chunks = drafts.map((draft, leaf) => finishChunk(reader, draft, leaf, index, known, schema, dataEnd));
+    groups.push({ rows, startRow, chunks });
+    startRow += rows;
+    if (startRow > Number.MAX_SAFE_INTEGER) reader.fail('it counts more rows than 2^53');
+  });
+  return groups;
+}
+
+interface ChunkDraft {
+  filePath: boolean;
+  encrypted: boolean;
+  physical: number;
+  codec: number;
+  values: number;
+  uncompressedBytes: number;
+  compressedBytes: number;
+  dataPageOffset: number;
+  dictionaryPageOffset: number;
+  statistics: ByteRange | null;
+  offsetIndexOffset: number;
+  offsetIndexLength: number;
+  columnIndexOffset: number;
+  columnIndexLength: number;
+}
+
+function readChunk(reader: ThriftReader, type: number): ChunkDraft {
+  const draft: ChunkDraft = {
+    filePath: false,
+    encrypted: false,
+    physical: -1,
+    codec: -1,
+    values: -1,
+    uncompressedBytes: -1,
+    compressedBytes: -1,
+    dataPageOffset: -1,
+    dictionaryPageOffset: -1,
+    statistics: null,
+    offsetIndexOffset: -1,
+    offsetIndexLength: -1,
+    columnIndexOffset: -1,
+    columnIndexLength: -1,
+  };
+  reader.structField(type, (id, field) => {
+    if (id === 1) draft.filePath = reader.binary(field).length > 0;
+    else if (id === 3) readChunkMetadata(reader, field, draft);
+    else if (id === 4) draft.offsetIndexOffset = reader.i64(field);
+    else if (id === 5) draft.offsetIndexLength = reader.i32(field);
+    else if (id === 6) draft.columnIndexOffset = reader.i64(field);
+    else if (id === 7) draft.columnIndexLength = reader.i32(field);
+    else {
+      if (id === 8) draft.encrypted = true;
+      reader.skip(field);
+    }
+  });
+  return draft;
+}
+
+function readChunkMetadata(reader: ThriftReader, type: number, draft: ChunkDraft): void {
+  reader.structField(type, (id, field) => {
+    if (id === 1) draft.physical = reader.i32(field);
+    else if (id === 4) draft.codec = reader.i32(field);
+    else if (id === 5) draft.values = reader.i64(field);
+    else if (id === 6) draft.uncompressedBytes = reader.i64(field);
+    else if (id === 7) draft.compressedBytes = reader.i64(field);
+    else if (id === 9) draft.dataPageOffset = reader.i64(field);
+    else if (id === 11) draft.dictionaryPageOffset = reader.i64(field);
+    else if (id === 12) {
+      const start = reader.at;
+      reader.skip(field);
+      draft.statistics = { start, end: reader.at };
+    } else reader.skip(field);
+  });
+}
+
+function finishChunk(
+  reader: ThriftReader,
+  draft: ChunkDraft,
+  leaf: number,
+  group: number,
+  rows: number,
+  schema: ParquetSchema,
+  dataEnd: number,
+): ColumnChunk {
+  const place = `column ${leaf} of row group ${group}`;
+  // A column under its own key may keep its metadata encrypted: then nothing else is known of it.
+  const unreadable = draft.encrypted ? 'encrypted' : draft.filePath ? 'in another file' : null;
+  const index = (start: number, length: number): ByteRange | null =>
+    start > 0 && length > 0 && start + length <= dataEnd ? { start, end: start + length } : null;
+  const rest = {
+    leaf,
+    statistics: draft.statistics,
+    offsetIndex: index(draft.offsetIndexOffset, draft.offsetIndexLength),
+    columnIndex: index(draft.columnIndexOffset, draft.columnIndexLength),
+  };
+  if (unreadable !== null || (rows === 0 && draft.values <= 0)) {
+    return { ...rest, codec: 'none', values: 0, range: { start: 0, end: 0 }, uncompressedBytes: 0, unreadable };
+  }
+  const codec = codecs[draft.codec];
+  if (codec === undefined) return reader.fail(`${place} has an unknown codec`);
+  if (physicalTypes[draft.physical] !== schema.leaves[leaf]!.physical) {
+    return reader.fail(`${place} has another type than the schema says`);
+  }
+  if (draft.values < 0 || draft.compressedBytes < 0 || draft.uncompressedBytes < 0) {
+    return reader.fail(`${place} lacks a valid count or size`);
+  }
+  const first = draft.dictionaryPageOffset;
+  const start = first > 0 && first < draft.dataPageOffset ? first : draft.dataPageOffset;
+  const end = start + draft.compressedBytes;
+  if (start < 4 || end > dataEnd) {
+    return reader.fail(`${place} lies at [${start}, ${end}), outside of the file's data, which ends at ${dataEnd}`);
+  }
+  return {
+    ...rest,
+    codec,
+    values: draft.values,
+    range: { start, end },
+    uncompressedBytes: draft.uncompressedBytes,
+    unreadable,
+  };
+}
+
+/** Throws UNSUPPORTED_FEATURE for a chunk whose pages are encrypted or lie in another file. */
+export function requireReadable(chunk: ColumnChunk): void {
+  if (chunk.unreadable !== null) {
+    throw new ServiceError(
+      'UNSUPPORTED_FEATURE',
+      `a Parquet column is ${chunk.unreadable}: such columns are not read; write the file without encryption or external columns`,
+    );
+  }
+}
