@@ -115,6 +115,14 @@ export const defaultLimits = {
   policiesMax: 10_000,
   /** Decisions about a principal and a table that are kept in memory. */
   decisionCacheMax: 10_000,
+  /** Files of one plan whose footers are read to plan by row group; with more, row groups are looked at while streaming. */
+  planFootersMax: 1_000,
+  /** Bytes of parsed Parquet footers that are kept. */
+  footerCacheBytesMax: 128 << 20,
+  /** Data files of one plan. */
+  planFilesMax: 1_000_000,
+  /** Bytes of parsed manifests that are kept for each object store; 0 = none. */
+  manifestCacheBytesMax: 128 << 20,
 } as const;
 
 export type Limits = { readonly [Name in keyof typeof defaultLimits]: number };

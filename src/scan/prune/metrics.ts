@@ -3,7 +3,7 @@ import type { PrimitiveType, Value } from '../../catalog/schema/types.ts';
 import { decodeBound } from '../../catalog/schema/value.ts';
 import { compareValues } from '../../catalog/schema/value-order.ts';
 import type { FieldId } from '../../core/ids.ts';
-import { type BoundField, type BoundFilter, hasNan, mapConditions } from '../filter/bound.ts';
+import { type BoundField, type BoundFilter, hasNan } from '../filter/bound.ts';
 import { type FieldRange, rangeMayMatch, rangeMustMatch } from './range.ts';
 
 /**
@@ -17,15 +17,6 @@ export function metricsMayMatch(filter: BoundFilter, metrics: FileMetrics, rows:
 /** True only where statistics show that every one of the `rows` rows passes the filter. */
 export function metricsMustMatch(filter: BoundFilter, metrics: FileMetrics, rows: number): boolean {
   return rangeMustMatch(filter, (field) => metricsRange(field, metrics, rows));
-}
-
-/**
- * The part of a filter that may meet statistics, partitions, dictionaries and bloom filters: conditions on fields for which
- * `mayUse` is false (masked ones, whose raw values must leave no trace in what is read) become true. Every condition of a bound
- * filter stands in a positive place, so each row that passes the filter passes what remains.
- */
-export function prunablePart(filter: BoundFilter, mayUse: (fieldId: FieldId) => boolean): BoundFilter {
-  return mapConditions(filter, (condition) => (mayUse(condition.field.fieldId) ? condition : { kind: 'true' }));
 }
 
 function metricsRange({ fieldId, type }: BoundField, metrics: FileMetrics, rows: number): FieldRange {
