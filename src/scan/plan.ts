@@ -1,0 +1,205 @@
+import type { TableDecision } from '../core/access.ts';
+import type { Expression } from '../core/expression.ts';
+import { ServiceError } from '../core/errors.ts';
+import type { FieldId, SnapshotId } from '../core/ids.ts';
+import type { Limits } from '../core/limits.ts';
+import type { ColumnPath } from '../core/column-path.ts';
+import type { DataFile } from '../catalog/manifest/types.ts';
+import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
+import { indexSchema } from '../catalog/schema/lookup.ts';
+import type { NestedField, Schema } from '../catalog/schema/types.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { ArrowSchema } from './arrow/column.ts';
+import { arrowSchemaOf } from './arrow/iceberg.ts';
+import { bindFilter, bindRowFilter, type BoundFilter, conjunction, referencedFields } from './filter/bind.ts';
+import type { FooterCache } from './footers.ts';
+import { leafIds, projectColumns, pruneToLeaves } from './projection.ts';
+import { planFiles } from './prune/plan-files.ts';
+import { prunablePart } from './prune/prunable.ts';
+import { planRowGroups, type RowGroupRun } from './row-groups.ts';
+import { cutShards, type Position, type ShardRange } from './shards.ts';
+import { visibleSchema } from './visible-schema.ts';
+
+/** What policy says about the rows and columns of a scan. */
+export type ScanAccess = Pick<TableDecision, 'columns' | 'rowFilter' | 'restricted'>;
+
+export interface ScanInput {
+  readonly metadata: TableMetadata;
+  /** Null for a table that has no snapshot yet: a plan of no rows. */
+  readonly snapshot: Snapshot | null;
+  /** The schema that the snapshot is read with. */
+  readonly schema: Schema;
+  readonly columns: readonly ColumnPath[] | null;
+  readonly filter: Expression | null;
+  readonly limit: number | null;
+  readonly access: ScanAccess;
+}
+
+export interface ScanServices {
+  readonly objects: ObjectStore;
+  readonly footers: FooterCache;
+  readonly limits: Limits;
+  /** Told of each read's bytes and rows, for the metrics. */
+  readonly onRead?: (bytes: number, rows: number) => void;
+}
+
+/** A scan decided: plain data that can be printed, compared, cached, and executed by anybody who holds the same files. */
+export interface ScanPlan {
+  readonly snapshotId: SnapshotId | null;
+  readonly metadata: TableMetadata;
+  readonly schemas: ScanSchemas;
+  /** On raw values; null = every row is admitted. */
+  readonly rowFilter: BoundFilter | null;
+  /** On values as the caller sees them; null = every row passes. */
+  readonly clientFilter: BoundFilter | null;
+  /** What both filters say of raw values, for statistics of row groups and pages; null = nothing can be skipped. */
+  readonly pruneFilter: BoundFilter | null;
+  readonly access: ScanAccess;
+  readonly limit: number | null;
+  readonly files: readonly DataFile[];
+  /** The row groups that may hold a row, in order. */
+  readonly runs: readonly RowGroupRun[];
+  readonly counts: PlanCounts;
+}
+
+export interface ScanSchemas {
+  /** What is read from files: the leaves of the output and of both filters, raw types. */
+  readonly read: Schema;
+  /** What is read, as the caller may see it. */
+  readonly visible: Schema;
+  /** What is sent. */
+  readonly output: Schema;
+  readonly arrow: ArrowSchema;
+}
+
+export interface PlanCounts {
+  readonly files: number;
+  readonly filesPruned: number;
+  readonly rowGroups: number;
+  readonly rowGroupsPruned: number;
+}
+
+/**
+ * Plans a scan: decides what is visible, binds the filters in the order of enforcement, and prunes files and row groups. Only
+ * raw, visible columns of the caller's filter and the row filter itself may prune.
+ *
+ * @throws UNKNOWN_COLUMN, INVALID_FILTER, INVALID_REQUEST, UNSUPPORTED_FEATURE (row-level deletes, v3 defaults), CORRUPT_FILE.
+ */
+export async function planScan(input: ScanInput, services: ScanServices, signal: AbortSignal): Promise<ScanPlan> {
+  const { metadata, snapshot, schema, access } = input;
+  refuseRowLineage(input);
+  const visible = visibleSchema(schema, access.columns);
+  const output = projectColumns(visible, input.columns);
+  const everywhere = withDroppedFields(schema, metadata.schemas);
+  const rowFilter = access.rowFilter === null ? null : bindRows(access.rowFilter, everywhere);
+  const clientFilter = input.filter === null ? null : bindFilter(input.filter, visible, () => true);
+  const leaves = new Set([...leafIds(output), ...fieldsOf(rowFilter), ...fieldsOf(clientFilter)]);
+  const read = pruneToLeaves(everywhere, leaves);
+  const schemas = { read, visible: visibleSchema(read, access.columns), output, arrow: arrowSchemaOf(output) };
+  const pruneFilter = both(rowFilter, clientFilter && prunablePart(clientFilter, (id) => isRaw(access, id)));
+  const plan = {
+    snapshotId: snapshot?.snapshotId ?? null,
+    metadata,
+    schemas,
+    rowFilter,
+    clientFilter,
+    pruneFilter,
+    access,
+    limit: input.limit,
+  };
+  if (snapshot === null) {
+    return { ...plan, files: [], runs: [], counts: { files: 0, filesPruned: 0, rowGroups: 0, rowGroupsPruned: 0 } };
+  }
+  const { objects, limits } = services;
+  const found = await planFiles({ metadata, snapshot, schema: everywhere, filter: pruneFilter, objects, limits, signal });
+  const context = { metadata, files: found.files, read, pruneFilter, footers: services.footers };
+  const groups = await planRowGroups(context, limits.planFootersMax, signal);
+  const counts = {
+    files: found.files.length,
+    filesPruned: found.filesPruned,
+    rowGroups: groups.runs.length,
+    rowGroupsPruned: groups.pruned,
+  };
+  return { ...plan, files: found.files, runs: groups.runs, counts };
+}
+
+/** v3's metadata columns (table spec, "Row Lineage"). */
+const lineageColumns = new Set(['_row_id', '_last_updated_sequence_number']);
+
+function refuseRowLineage({ columns, metadata }: ScanInput): void {
+  const wanted = metadata.formatVersion < 3 ? undefined : columns?.find(([name]) => lineageColumns.has(name!));
+  if (wanted === undefined) return;
+  throw new ServiceError('UNSUPPORTED_FEATURE', `${wanted[0]}: the row lineage of version 3 tables is not read yet`);
+}
+
+const isRaw = (access: ScanAccess, id: FieldId): boolean => access.columns.get(id)?.kind === 'raw';
+
+const fieldsOf = (filter: BoundFilter | null): Iterable<FieldId> => (filter === null ? [] : referencedFields(filter));
+
+function both(a: BoundFilter | null, b: BoundFilter | null): BoundFilter | null {
+  if (a === null || b === null) return a ?? b;
+  return conjunction([a, b]);
+}
+
+/** Fails closed: a filter that cannot be bound, or that binds to a field which cannot be read, admits no row. */
+function bindRows(filter: Expression, everywhere: Schema): BoundFilter {
+  return bindRowFilter(filter, [everywhere]).filter;
+}
+
+/**
+ * The schema with the top-level fields that other schemas of the table have and this one lacks: a row filter binds to a field for
+ * ever, also where the schema that is read has dropped it or does not have it yet.
+ */
+function withDroppedFields(schema: Schema, schemas: readonly Schema[]): Schema {
+  const known = indexSchema(schema).byId;
+  const dropped = new Map<FieldId, NestedField>();
+  for (const other of schemas) {
+    for (const field of other.fields) {
+      if (!known.has(field.id)) dropped.set(field.id, optional(field));
+    }
+  }
+  return dropped.size === 0 ? schema : { ...schema, fields: [...schema.fields, ...dropped.values()] };
+}
+
+/** A dropped field may be missing from any file, and its name may have been given to another field since. */
+const optional = (field: NestedField): NestedField => ({
+  ...field,
+  name: `${field.name} (field ${field.id})`,
+  required: false,
+});
+
+/**
+ * The plan cut into exactly `shards` ranges of about equal bytes. A limit on unfiltered rows cuts rows off the end; on filtered
+ * rows nobody can tell in advance where it falls, so the first range streams all and the others are empty.
+ */
+export function shardPlan(plan: ScanPlan, shards: number): ShardRange[] {
+  const end: Position = { file: plan.files.length, row: 0 };
+  const filtered = plan.rowFilter !== null || plan.clientFilter !== null;
+  if (plan.limit === null) return cutShards(plan.runs, shards, end);
+  if (!filtered) {
+    const runs = firstRows(plan.runs, plan.limit);
+    const last = runs[runs.length - 1];
+    const limited = last === undefined ? { file: 0, row: 0 } : { file: last.file, row: last.startRow + last.rows };
+    return cutShards(runs, shards, limited);
+  }
+  return Array.from({ length: shards }, (_, shard) => ({ start: shard === 0 ? { file: 0, row: 0 } : end, end }));
+}
+
+function firstRows(runs: readonly RowGroupRun[], limit: number): RowGroupRun[] {
+  const kept: RowGroupRun[] = [];
+  let left = limit;
+  for (const run of runs) {
+    if (left <= 0) break;
+    const rows = Math.min(run.rows, left);
+    kept.push({ ...run, rows, bytes: Math.ceil((run.bytes * rows) / run.rows) });
+    left -= rows;
+  }
+  return kept;
+}
+
+/** Rows that the plan yields, where no filter makes that unknowable. */
+export function exactRows(plan: ScanPlan): number | null {
+  if (plan.rowFilter !== null || plan.clientFilter !== null) return null;
+  const rows = plan.runs.reduce((sum, run) => sum + run.rows, 0);
+  return plan.limit === null ? rows : Math.min(rows, plan.limit);
+}

@@ -1,0 +1,159 @@
+import type { FieldId } from '../core/ids.ts';
+import { type NameMapping, nameMappingProperty, parseNameMapping } from '../catalog/schema/name-mapping.ts';
+import type { DataFile } from '../catalog/manifest/types.ts';
+import type { TableMetadata } from '../catalog/metadata/types.ts';
+import type { PrimitiveType, Schema } from '../catalog/schema/types.ts';
+import type { BoundFilter } from './filter/bind.ts';
+import type { BoundCondition } from './filter/bound.ts';
+import type { FooterCache } from './footers.ts';
+import type { ParquetFile } from './parquet/footer.ts';
+import { pageRanges } from './parquet/page-ranges.ts';
+import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project.ts';
+import { readRowGroup, type RowGroupColumns } from './parquet/read.ts';
+import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
+import { metricsMayMatch } from './prune/metrics.ts';
+import type { WeightedRun } from './shards.ts';
+
+/** A row group that may hold a row; a whole file where the plan has too many files to look into each. */
+export interface RowGroupRun extends WeightedRun {
+  readonly rowGroup: number | null;
+}
+
+/** What is needed to look into files: the same for planning and for reading. */
+export interface FileContext {
+  readonly metadata: TableMetadata;
+  readonly files: readonly DataFile[];
+  /** The columns that are read, Iceberg-shaped. */
+  readonly read: Schema;
+  readonly pruneFilter: BoundFilter | null;
+  readonly footers: FooterCache;
+}
+
+export interface RowGroupPlan {
+  readonly runs: readonly RowGroupRun[];
+  readonly pruned: number;
+}
+
+const footersAtOnce = 8;
+
+/** The row groups of the files whose statistics admit a match, in order, weighted by the bytes that reading them takes. */
+export async function planRowGroups(context: FileContext, footersMax: number, signal: AbortSignal): Promise<RowGroupPlan> {
+  const { files } = context;
+  if (files.length > footersMax) {
+    const runs = files.map((file, at) => ({ file: at, rowGroup: null, startRow: 0, rows: file.rows, bytes: file.bytes }));
+    return { runs, pruned: 0 };
+  }
+  const plans: RowGroupPlan[] = new Array(files.length);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < files.length; at = next++) {
+      plans[at] = planFile(context, at, await context.footers.open(files[at]!, signal));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(footersAtOnce, files.length) }, work));
+  return {
+    runs: plans.flatMap((plan) => plan.runs),
+    pruned: plans.reduce((sum, plan) => sum + plan.pruned, 0),
+  };
+}
+
+function planFile(context: FileContext, at: number, file: ParquetFile): RowGroupPlan {
+  const mapping = filterMapping(context, file);
+  const leaves = projectedLeaves(projectionOf(context, file));
+  const runs: RowGroupRun[] = [];
+  file.metadata.rowGroups.forEach((group, rowGroup) => {
+    if (group.rows === 0 || !mayMatch(context.pruneFilter, file, rowGroup, mapping)) return;
+    const bytes = leaves.reduce((sum, leaf) => sum + rangeBytes(group.chunks[leaf.index]!.range), group.rows);
+    runs.push({ file: at, rowGroup, startRow: group.startRow, rows: group.rows, bytes });
+  });
+  return { runs, pruned: file.metadata.rowGroups.length - runs.length };
+}
+
+const rangeBytes = (range: { readonly start: number; readonly end: number }): number => range.end - range.start;
+
+function mayMatch(filter: BoundFilter | null, file: ParquetFile, rowGroup: number, mapping: LeafMapping): boolean {
+  if (filter === null) return true;
+  return metricsMayMatch(filter, rowGroupMetrics(file, rowGroup, mapping), file.metadata.rowGroups[rowGroup]!.rows);
+}
+
+/** Rows that are certainly to be read: `startRow` counts rows of the file. */
+export interface ReadableRun {
+  readonly file: number;
+  readonly startRow: number;
+  readonly rows: number;
+  read(): Promise<RowGroupColumns>;
+}
+
+/** The parts of a run that statistics and the page index leave over, in order. */
+export async function readableRuns(context: FileContext, run: RowGroupRun, signal: AbortSignal): Promise<ReadableRun[]> {
+  const file = await context.footers.open(context.files[run.file]!, signal);
+  const projection = projectionOf(context, file);
+  const mapping = filterMapping(context, file);
+  const { pruneFilter } = context;
+  const end = run.startRow + run.rows;
+  const readable: ReadableRun[] = [];
+  for (const [rowGroup, group] of file.metadata.rowGroups.entries()) {
+    const isWanted = run.rowGroup === null || run.rowGroup === rowGroup;
+    if (!isWanted || group.startRow >= end || group.startRow + group.rows <= run.startRow) continue;
+    if (!mayMatch(pruneFilter, file, rowGroup, mapping)) continue;
+    const ranges =
+      pruneFilter === null
+        ? [{ start: 0, end: group.rows }]
+        : await pageRanges({
+            file,
+            rowGroup,
+            mapping,
+            mayMatch: (metrics, rows) => metricsMayMatch(pruneFilter, metrics, rows),
+            signal,
+          });
+    for (const range of ranges) {
+      const rows = {
+        start: Math.max(range.start, run.startRow - group.startRow),
+        end: Math.min(range.end, end - group.startRow),
+      };
+      if (rows.start >= rows.end) continue;
+      readable.push({
+        file: run.file,
+        startRow: group.startRow + rows.start,
+        rows: rows.end - rows.start,
+        read: () => readRowGroup({ file, projection, rowGroup, rows, signal }),
+      });
+    }
+  }
+  return readable;
+}
+
+const projectionOf = ({ read, metadata }: FileContext, file: ParquetFile) =>
+  projectFile(file, read, read.fields, nameMappingOf(metadata));
+
+/** The leaves that the filter looks at. */
+function filterMapping({ pruneFilter, metadata }: FileContext, file: ParquetFile): LeafMapping {
+  const types = new Map<FieldId, PrimitiveType>();
+  if (pruneFilter !== null) collectTypes(pruneFilter, types);
+  const mapping = new Map<Parameters<LeafMapping['get']>[0], { fieldId: FieldId; type: PrimitiveType }>();
+  if (types.size === 0) return mapping;
+  for (const [fieldId, leaf] of leavesByFieldId(file, nameMappingOf(metadata))) {
+    const type = types.get(fieldId);
+    if (type !== undefined) mapping.set(leaf, { fieldId, type });
+  }
+  return mapping;
+}
+
+function collectTypes(filter: BoundFilter, types: Map<FieldId, PrimitiveType>): void {
+  if (filter.kind === 'and' || filter.kind === 'or') for (const part of filter.of) collectTypes(part, types);
+  else if (isCondition(filter)) types.set(filter.field.fieldId, filter.field.type);
+}
+
+const isCondition = (filter: BoundFilter): filter is BoundCondition => 'field' in filter;
+
+const mappings = new WeakMap<TableMetadata, NameMapping | null>();
+
+function nameMappingOf(metadata: TableMetadata): NameMapping | null {
+  let mapping = mappings.get(metadata);
+  if (mapping === undefined) {
+    const text = metadata.properties.get(nameMappingProperty);
+    mapping = text === undefined ? null : parseNameMapping(text);
+    mappings.set(metadata, mapping);
+  }
+  return mapping;
+}

@@ -1,0 +1,268 @@
+import { throwIfCancelled } from '../core/cancellation.ts';
+import { ServiceError } from '../core/errors.ts';
+import type { FieldId } from '../core/ids.ts';
+import type { Batch, Column } from './arrow/column.ts';
+import { arrowSchemaOf } from './arrow/iceberg.ts';
+import { columnBytes } from './arrow/kernels/column-bytes.ts';
+import { concatColumns } from './arrow/kernels/concat.ts';
+import { sliceColumn } from './arrow/kernels/slice.ts';
+import { takeColumn } from './arrow/kernels/take.ts';
+import type { BoundFilter } from './filter/bind.ts';
+import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
+import type { ScanPlan, ScanServices } from './plan.ts';
+import type { MaskKeys } from './restrict/masks.ts';
+import { restrictBatch } from './restrict/restrict.ts';
+import { type FileContext, type ReadableRun, readableRuns, type RowGroupRun } from './row-groups.ts';
+import { leafColumn, shapeColumns } from './shape.ts';
+import { isBefore, type Position, type ShardRange } from './shards.ts';
+
+export interface StreamOptions {
+  /** Rows of a batch at most; null = as many as make a message of about `bytesTarget`. */
+  readonly batchRows: number | null;
+  readonly bytesTarget: number;
+  /** No batch is larger; one row that is answers LIMIT_EXCEEDED. */
+  readonly bytesMax: number;
+  readonly maskKeys: MaskKeys;
+  /** Rows that may still be sent; null = all. */
+  readonly rowsLeft: number | null;
+}
+
+export interface ScanChunk {
+  readonly batch: Batch;
+  /** Where a scan that continues after this batch starts. */
+  readonly next: Position;
+}
+
+/** Rows in the output's shape, with where each of them is stored. */
+interface Piece {
+  readonly columns: readonly Column[];
+  readonly rows: number;
+  readonly file: number;
+  /** The row in the file of the first one, where they are contiguous; else the row of each. */
+  readonly at: number | Int32Array;
+}
+
+const batchRowsMin = 1_024;
+const batchRowsMax = 65_536;
+// What a string, a list or a map is taken to need, before anything of it was read.
+const variableBytes = 24;
+
+/**
+ * Streams the rows of one range of a plan: row filter on raw values, then masks, then the caller's filter on what it may see.
+ * Where a filter or a restriction is at work, batches are cut again by visible rows alone, so that their sizes say nothing about
+ * hidden ones. Yields nothing for an empty range.
+ *
+ * @throws CANCELLED, CORRUPT_FILE, UNAVAILABLE, LIMIT_EXCEEDED.
+ */
+export async function* streamRange(
+  plan: ScanPlan,
+  range: ShardRange,
+  options: StreamOptions,
+  services: ScanServices,
+  signal: AbortSignal,
+): AsyncGenerator<ScanChunk> {
+  const batchRows = options.batchRows ?? defaultBatchRows(plan, options.bytesTarget);
+  const recut = plan.access.restricted || plan.rowFilter !== null || plan.clientFilter !== null;
+  let rowsLeft = options.rowsLeft ?? Number.POSITIVE_INFINITY;
+  let pending: Piece[] = [];
+  let pendingRows = 0;
+  const flush = function* (rows: number): Generator<ScanChunk> {
+    const [ready, rest] = splitPieces(pending, Math.min(rows, rowsLeft));
+    pending = rest;
+    const taken = ready.reduce((sum, piece) => sum + piece.rows, 0);
+    pendingRows -= taken;
+    rowsLeft -= taken;
+    if (taken > 0) yield* cutToBytes(joinPieces(ready), ready, plan, options);
+  };
+  for await (const piece of pieces(plan, range, batchRows, options.maskKeys, services, signal)) {
+    pending.push(piece);
+    pendingRows += piece.rows;
+    if (!recut) yield* flush(pendingRows);
+    while (pendingRows >= Math.min(batchRows, rowsLeft) && rowsLeft > 0 && pendingRows > 0) yield* flush(batchRows);
+    if (rowsLeft <= 0) return;
+  }
+  while (pendingRows > 0 && rowsLeft > 0) yield* flush(batchRows);
+}
+
+/** The output rows of each window of each row group, in order, the next row group being fetched meanwhile. */
+async function* pieces(
+  plan: ScanPlan,
+  range: ShardRange,
+  windowRows: number,
+  maskKeys: MaskKeys,
+  services: ScanServices,
+  signal: AbortSignal,
+): AsyncGenerator<Piece> {
+  for await (const { run, columns } of readAhead(plan, range, services, signal)) {
+    for (let start = 0; start < run.rows; start += windowRows) {
+      throwIfCancelled(signal);
+      const end = Math.min(run.rows, start + windowRows);
+      const window = start === 0 && end === run.rows ? columns : columns.map((column) => sliceColumn(column, start, end));
+      const piece = shapePiece(plan, window, end - start, { file: run.file, row: run.startRow + start }, maskKeys);
+      if (piece.rows > 0) yield piece;
+    }
+  }
+}
+
+interface ReadRun {
+  readonly run: ReadableRun;
+  readonly columns: readonly Column[];
+}
+
+/** Reads the range's runs in order, the next one while the consumer works on the last. */
+async function* readAhead(
+  plan: ScanPlan,
+  range: ShardRange,
+  services: ScanServices,
+  signal: AbortSignal,
+): AsyncGenerator<ReadRun> {
+  const { metadata, files, pruneFilter, schemas } = plan;
+  const context: FileContext = { metadata, files, pruneFilter, read: schemas.read, footers: services.footers };
+  const started: Promise<ReadRun>[] = [];
+  const start = (run: ReadableRun): void => {
+    const read = run.read().then(({ columns, bytesRead }) => {
+      services.onRead?.(bytesRead, run.rows);
+      return { run, columns };
+    });
+    // A failure belongs to whoever awaits the read; a stream that ends before that leaves it unheard.
+    read.catch(() => undefined);
+    started.push(read);
+  };
+  for (const planned of plan.runs) {
+    const clipped = clipRun(planned, range);
+    if (clipped === null) continue;
+    for (const run of await readableRuns(context, clipped, signal)) {
+      throwIfCancelled(signal);
+      start(run);
+      if (started.length > readAheadRuns) yield started.shift()!;
+    }
+  }
+  while (started.length > 0) yield started.shift()!;
+}
+
+// Row groups that are fetched and decoded before their turn.
+const readAheadRuns = 1;
+
+function clipRun(run: RowGroupRun, range: ShardRange): RowGroupRun | null {
+  const startRow = range.start.file === run.file ? Math.max(run.startRow, range.start.row) : run.startRow;
+  const runEnd = run.startRow + run.rows;
+  const endRow = range.end.file === run.file ? Math.min(runEnd, range.end.row) : runEnd;
+  const first: Position = { file: run.file, row: startRow };
+  if (startRow >= endRow || isBefore(first, range.start) || !isBefore(first, range.end)) return null;
+  return { ...run, startRow, rows: endRow - startRow };
+}
+
+function shapePiece(plan: ScanPlan, raw: readonly Column[], rows: number, first: Position, keys: MaskKeys): Piece {
+  const { read, visible, output } = plan.schemas;
+  const admitted = plan.rowFilter === null ? null : select(plan.rowFilter, (id) => leafColumn(read, raw, id), rows);
+  let columns = take(raw, admitted);
+  let count = admitted?.length ?? rows;
+  let schema = read;
+  if (plan.access.restricted) {
+    const batch = { schema: arrowSchemaOf(read), rows: count, columns };
+    columns = restrictBatch(batch, plan.access.columns, keys).columns;
+    schema = visible;
+  }
+  const passing =
+    plan.clientFilter === null ? null : select(plan.clientFilter, (id) => leafColumn(schema, columns, id), count);
+  const shaped = take(shapeColumns(schema, columns, output), passing);
+  count = passing?.length ?? count;
+  return { columns: shaped, rows: count, file: first.file, at: storedRows(first.row, admitted, passing) };
+}
+
+/** The rows where the filter is true; null = all of them. */
+function select(filter: BoundFilter, find: (id: FieldId) => Column | null, rows: number): Int32Array | null {
+  const columnOf = (id: FieldId): Column => {
+    const column = find(id);
+    if (column === null) throw new ServiceError('INTERNAL', `field ${id} of a filter was not read`);
+    return column;
+  };
+  const selected = selectedRows(evaluateFilter(filter, columnOf, rows));
+  return selected.length === rows ? null : selected;
+}
+
+const take = (columns: readonly Column[], rows: Int32Array | null): readonly Column[] =>
+  rows === null ? columns : columns.map((column) => takeColumn(column, rows));
+
+function storedRows(first: number, admitted: Int32Array | null, passing: Int32Array | null): number | Int32Array {
+  const rows = passing ?? admitted;
+  if (rows === null) return first;
+  return rows.map((row) => first + (passing !== null && admitted !== null ? admitted[row]! : row));
+}
+
+function splitPieces(pieces: readonly Piece[], rows: number): [Piece[], Piece[]] {
+  const ready: Piece[] = [];
+  let left = rows;
+  for (let at = 0; at < pieces.length; at++) {
+    const piece = pieces[at]!;
+    if (piece.rows > left) {
+      if (left > 0) ready.push(slicePiece(piece, 0, left));
+      return [ready, [slicePiece(piece, left, piece.rows), ...pieces.slice(at + 1)]];
+    }
+    ready.push(piece);
+    left -= piece.rows;
+  }
+  return [ready, []];
+}
+
+function slicePiece(piece: Piece, start: number, end: number): Piece {
+  if (start === 0 && end === piece.rows) return piece;
+  return {
+    columns: piece.columns.map((column) => sliceColumn(column, start, end)),
+    rows: end - start,
+    file: piece.file,
+    at: typeof piece.at === 'number' ? piece.at + start : piece.at.subarray(start, end),
+  };
+}
+
+function joinPieces(pieces: readonly Piece[]): readonly Column[] {
+  const [first] = pieces;
+  if (pieces.length === 1) return first!.columns;
+  return first!.columns.map((_, at) => concatColumns(pieces.map((piece) => piece.columns[at]!)));
+}
+
+/** Slices that are each about a message's size, by the bytes of the visible rows alone. */
+function* cutToBytes(
+  columns: readonly Column[],
+  from: readonly Piece[],
+  plan: ScanPlan,
+  options: StreamOptions,
+): Generator<ScanChunk> {
+  const rows = from.reduce((sum, piece) => sum + piece.rows, 0);
+  const bytes = columns.reduce((sum, column) => sum + columnBytes(column), 0);
+  const parts = bytes > options.bytesTarget * 2 ? Math.min(rows, Math.ceil(bytes / options.bytesTarget)) : 1;
+  if (parts > 1) {
+    const step = Math.ceil(rows / parts);
+    for (let start = 0; start < rows; start += step) {
+      const end = Math.min(rows, start + step);
+      const [before] = splitPieces(from, end);
+      const [, slice] = splitPieces(before, start);
+      yield* cutToBytes(columns.map((column) => sliceColumn(column, start, end)), slice, plan, options);
+    }
+    return;
+  }
+  if (bytes > options.bytesMax) {
+    throw new ServiceError('LIMIT_EXCEEDED', `one row has ${bytes} bytes, more than a message may have (${options.bytesMax})`);
+  }
+  const batch = { schema: plan.schemas.arrow, rows, columns };
+  yield { batch, next: after(from[from.length - 1]!) };
+}
+
+function after(piece: Piece): Position {
+  const last = typeof piece.at === 'number' ? piece.at + piece.rows - 1 : piece.at[piece.rows - 1]!;
+  return { file: piece.file, row: last + 1 };
+}
+
+/** From the output's types alone: what a row is taken to need must not depend on rows that are hidden. */
+function defaultBatchRows(plan: ScanPlan, bytesTarget: number): number {
+  const widths = plan.schemas.arrow.fields.map(({ type }) => {
+    if (type.kind === 'bool' || type.kind === 'null') return 1;
+    if (type.kind === 'int' || type.kind === 'float' || type.kind === 'decimal') return type.bits / 8;
+    if (type.kind === 'fixed-size-binary') return type.byteWidth;
+    return type.kind === 'date' ? 4 : type.kind === 'time' || type.kind === 'timestamp' ? 8 : variableBytes;
+  });
+  const rowBytes = widths.reduce((sum, width) => sum + width, 0);
+  const rows = Math.floor(bytesTarget / Math.max(1, rowBytes));
+  // A multiple of 64 keeps every slice's bitmaps and values where they are, uncopied.
+  return Math.max(batchRowsMin, Math.min(batchRowsMax, rows - (rows % 64)));
+}
