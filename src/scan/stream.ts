@@ -3,7 +3,7 @@ import { ServiceError } from '../core/errors.ts';
 import type { FieldId } from '../core/ids.ts';
 import type { Batch, Column } from './arrow/column.ts';
 import { arrowSchemaOf } from './arrow/iceberg.ts';
-import { columnBytes } from './arrow/kernels/column-bytes.ts';
+import { columnBytes } from './arrow/kernels/bytes.ts';
 import { concatColumns } from './arrow/kernels/concat.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
 import { takeColumn } from './arrow/kernels/take.ts';

@@ -6,7 +6,7 @@ import { partitionPath } from '../catalog/partition/spec.ts';
 import type { PartitionSpec } from '../catalog/partition/types.ts';
 import type { Schema, Value } from '../catalog/schema/types.ts';
 import type { Batch, Column } from '../scan/arrow/column.ts';
-import { columnBytes } from '../scan/arrow/kernels/column-bytes.ts';
+import { columnBytes } from '../scan/arrow/kernels/bytes.ts';
 import { concatColumns } from '../scan/arrow/kernels/concat.ts';
 import { takeColumn } from '../scan/arrow/kernels/take.ts';
 import { joinLocation } from '../storage/locations.ts';
