@@ -97,6 +97,15 @@ export function icebergSchemaOf(arrow: ArrowSchema, formatVersion: 1 | 2 | 3 = 2
   return { schemaId: 0, fields: converter.fields(arrow.fields, []), identifierFieldIds: [] };
 }
 
+/** The Iceberg type of a field without children, null where it has none; the inverse of {@link arrowFieldOf}. */
+export function primitiveTypeOf(field: ArrowField): PrimitiveType | null {
+  try {
+    return new Converter(3).primitive(field, [field.name]);
+  } catch {
+    return null;
+  }
+}
+
 class Converter {
   readonly #formatVersion: number;
   #lastId = 0;
@@ -137,11 +146,11 @@ class Converter {
         return { kind: 'map', key, value: this.#field(type.value, 'value', valueId, path) };
       }
       default:
-        return this.#primitive(field, path);
+        return this.primitive(field, path);
     }
   }
 
-  #primitive(field: ArrowField, path: readonly string[]): PrimitiveType {
+  primitive(field: ArrowField, path: readonly string[]): PrimitiveType {
     const { type } = field;
     switch (type.kind) {
       case 'bool':
