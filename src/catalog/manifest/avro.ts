@@ -55,6 +55,12 @@ const longType = avro.types.LongType.__with({
   compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
 });
 
+/** Every long, with a logical type or without one; other types are left to `avsc`. */
+function longAsBigint(schema: unknown): avro.Type | undefined {
+  const name = typeof schema === 'object' && schema !== null && 'type' in schema ? schema.type : schema;
+  return name === 'long' ? longType : undefined;
+}
+
 /**
  * Writes an Avro container. The header holds `schema` as it was given, `field-id`s included, since `avsc` keeps no attributes that
  * Avro does not define. Rows that do not fit the schema are a bug of the caller: `avsc` throws on them.
@@ -65,7 +71,7 @@ export function writeAvro(
   rows: Iterable<AvroRecord>,
   { codec = 'deflate', blockBytesTarget = 64 << 10 }: AvroWriteOptions = {},
 ): Uint8Array {
-  const type = avro.Type.forSchema(schema as avro.Schema, { registry: { long: longType }, wrapUnions: 'never' });
+  const type = avro.Type.forSchema(schema as avro.Schema, { typeHook: longAsBigint, wrapUnions: 'never' });
   const sync = randomBytes(syncBytes);
   const header = new Map([['avro.schema', JSON.stringify(schema)], ['avro.codec', codec], ...metadata]);
   const parts: Uint8Array[] = [avroMagic, headerType.toBuffer(encodable(header)), sync];
