@@ -54,10 +54,8 @@ function editType(type: Type, id: FieldId, edits: Edits): Type {
     case 'struct':
       return { kind: 'struct', fields: editFields(type.fields, id, edits) };
     case 'list':
-      refuseDropped(type.element, 'list', edits);
       return { kind: 'list', element: editField(type.element, edits) };
     case 'map':
-      refuseDropped(type.value, 'map', edits);
       return { kind: 'map', key: type.key, value: editField(type.value, edits) };
     default:
       return type;
@@ -71,13 +69,4 @@ function moveField(fields: readonly NestedField[], move: Move): NestedField[] {
   const { kind, id } = move.to;
   const at = others.findIndex((field) => field.id === id);
   return others.toSpliced(kind === 'before' ? at : at + 1, 0, moved);
-}
-
-function refuseDropped(field: NestedField, container: string, edits: Edits): void {
-  if (edits.dropped.has(field.id)) {
-    throw new ServiceError(
-      'INVALID_REQUEST',
-      `cannot drop the ${field.name} of a ${container}: drop the ${container} itself`,
-    );
-  }
 }

@@ -153,12 +153,19 @@ class Evolution {
   }
 
   #drop(path: ColumnPath): void {
-    const { field } = this.#find(path);
+    const { field, parent } = this.#find(path);
     const name = formatColumnPath(path);
-    this.#refuseMapKey(field.id, path);
-    if (this.edits.updated.has(field.id)) {
-      throw new ServiceError('INVALID_REQUEST', `cannot drop ${name} and change it in one go`);
+    if (parent !== null && parent.field.type.kind !== 'struct') {
+      const container = parent.field.type.kind;
+      throw new ServiceError(
+        'INVALID_REQUEST',
+        `cannot drop the ${field.name} of a ${container}: drop the ${container} itself`,
+      );
     }
+    this.#refuseMapKey(field.id, path);
+    const moves = this.edits.moves.get(parent?.field.id ?? null) ?? [];
+    const moved = moves.some(({ id, to }) => id === field.id || (to.kind !== 'first' && to.id === field.id));
+    if (moved || this.edits.updated.has(field.id)) throw this.#changedAndDropped(path);
     for (const id of this.#schema.identifierFieldIds) {
       for (let entry = this.#index.byId.get(id) ?? null; entry !== null; entry = entry.parent) {
         if (entry.field.id === field.id) {

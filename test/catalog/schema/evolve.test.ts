@@ -213,6 +213,17 @@ test('names stay unique and no struct is emptied', () => {
 });
 
 test('changes of one go do not contradict each other', () => {
+  const move: SchemaChange = { kind: 'move', path: ['name'], to: { kind: 'before', sibling: 'id' } };
+  refused([move, { kind: 'drop', path: ['name'] }], 'INVALID_REQUEST', /one go/);
+  refused(
+    [
+      { ...move, to: { kind: 'after', sibling: 'codes' } },
+      { kind: 'drop', path: ['codes'] },
+    ],
+    'INVALID_REQUEST',
+    /codes/,
+  );
+  refused([{ kind: 'drop', path: ['name'] }, move], 'INVALID_REQUEST', /one go/);
   refused(
     [
       { kind: 'drop', path: ['name'] },
