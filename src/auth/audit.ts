@@ -17,6 +17,11 @@ export type AuditRecord = AuditCommon &
         readonly snapshotId: string | null;
         /** Field ids that left or came in. */
         readonly columns: readonly number[];
+        /** Field ids that were masked. */
+        readonly masked?: readonly number[];
+        /** The plan's random id, and the run that the caller named (unverified). */
+        readonly plan?: string | null;
+        readonly run?: string | null;
         readonly rows: number;
         readonly bytes: number;
         readonly outcome: 'complete' | ErrorCode;

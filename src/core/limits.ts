@@ -117,6 +117,8 @@ export const defaultLimits = {
   decisionCacheMax: 10_000,
   /** Files of one plan whose footers are read to plan by row group; with more, row groups are looked at while streaming. */
   planFootersMax: 1_000,
+  /** Bytes of scan plans that are kept. */
+  planCacheBytesMax: 128 << 20,
   /** Bytes of parsed Parquet footers that are kept. */
   footerCacheBytesMax: 128 << 20,
   /** Data files of one plan. */

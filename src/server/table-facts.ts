@@ -6,7 +6,7 @@ import { indexSchema } from '../catalog/schema/lookup.ts';
 import { isPrimitive } from '../catalog/schema/types.ts';
 import type { TableMetadata } from '../catalog/metadata/types.ts';
 
-const layerProperty = 'headrace.layer';
+export const layerProperty = 'headrace.layer';
 
 /** The tags of one table: on itself, on its fields, on its namespaces from the outermost inwards. */
 export interface TableTags {

@@ -1,0 +1,165 @@
+import { cancellationError } from '../../core/cancellation.ts';
+import { ServiceError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
+
+export type BudgetLimits = Pick<
+  Limits,
+  'messageBytesTarget' | 'messageBytesMax' | 'streamBytesMax' | 'streamsBytesMax' | 'streamsMax'
+>;
+
+/** One stream's part of the budget. Disposing gives back everything that it still holds. */
+export interface StreamBudget extends Disposable {
+  /** Bytes taken and not given back. */
+  readonly queued: number;
+  /** Waits until `bytes` more may be queued. One call at a time. Rejects with the signal's ServiceError once it fires. */
+  take(bytes: number, signal: AbortSignal): Promise<void>;
+  /** Gives back bytes that have left the process. */
+  give(bytes: number): void;
+}
+
+interface Stream {
+  queued: number;
+  open: boolean;
+}
+
+interface Waiter {
+  readonly stream: Stream;
+  readonly bytes: number;
+  readonly grant: () => void;
+}
+
+/**
+ * Bounds the bytes that wait for readers, per stream and over all streams, so that a slow reader slows nobody but itself.
+ *
+ * Each open stream owns a reserve of one message of the usual size, which no other stream can take. What is left over is a pool: a stream
+ * may hold no more of it than is still free, so a crowd of stalled readers always leaves a share to the next one, and a lone fast reader
+ * gets half of it (dynamic thresholds, Choudhury and Hahne 1998). Waiters for the pool are served in the order in which they came. A stream
+ * whose reserve does not fit any more is refused when it opens.
+ */
+export class ByteBudget {
+  readonly #limits: BudgetLimits;
+  readonly #waiters: Waiter[] = [];
+  #open = 0;
+  #queued = 0;
+  #pooled = 0;
+
+  constructor(limits: BudgetLimits) {
+    this.#limits = limits;
+  }
+
+  get openStreams(): number {
+    return this.#open;
+  }
+
+  get queuedBytes(): number {
+    return this.#queued;
+  }
+
+  /** Throws LIMIT_EXCEEDED where no further stream fits. */
+  open(): StreamBudget {
+    const { streamsMax, messageBytesTarget, messageBytesMax, streamsBytesMax } = this.#limits;
+    // The pool never gets smaller than one message of the largest size, or such a message could wait for ever.
+    const needed = (this.#open + 1) * messageBytesTarget + messageBytesMax;
+    const fits = this.#open === 0 || needed <= streamsBytesMax;
+    if (this.#open >= streamsMax || !fits || this.#pooled > this.#poolBytes(this.#open + 1)) {
+      throw new ServiceError(
+        'LIMIT_EXCEEDED',
+        `${this.#open} streams are open and their buffers are full (limits.streamsMax, limits.streamsBytesMax): try again later`,
+      );
+    }
+    this.#open++;
+    const stream: Stream = { queued: 0, open: true };
+    return {
+      get queued() {
+        return stream.queued;
+      },
+      take: (bytes, signal) => this.#take(stream, bytes, signal),
+      give: (bytes) => this.#give(stream, bytes),
+      [Symbol.dispose]: () => this.#close(stream),
+    };
+  }
+
+  #poolBytes(open: number): number {
+    return Math.max(this.#limits.streamsBytesMax - open * this.#limits.messageBytesTarget, 0);
+  }
+
+  #poolUse(queued: number): number {
+    return Math.max(queued - this.#limits.messageBytesTarget, 0);
+  }
+
+  async #take(stream: Stream, bytes: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw cancellationError(signal);
+    const first = this.#waiters.length === 0 || stream.queued + bytes <= this.#limits.messageBytesTarget;
+    if (first && this.#fits(stream, bytes)) {
+      this.#add(stream, bytes);
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { stream, bytes, grant: resolve };
+    const leave = (): void => {
+      const place = this.#waiters.indexOf(waiter);
+      if (place < 0) return;
+      this.#waiters.splice(place, 1);
+      reject(cancellationError(signal));
+      this.#serve();
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    this.#waiters.push(waiter);
+    this.#serve();
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  #fits(stream: Stream, bytes: number): boolean {
+    const { messageBytesTarget, streamBytesMax } = this.#limits;
+    const after = stream.queued + bytes;
+    if (after <= messageBytesTarget) return true;
+    if (stream.queued > 0 && after > streamBytesMax) return false;
+    const free = this.#poolBytes(this.#open) - this.#pooled;
+    const more = this.#poolUse(after) - this.#poolUse(stream.queued);
+    if (stream.queued === 0) return more <= free || this.#pooled === 0;
+    return this.#poolUse(after) <= free - more;
+  }
+
+  #add(stream: Stream, bytes: number): void {
+    this.#pooled += this.#poolUse(stream.queued + bytes) - this.#poolUse(stream.queued);
+    stream.queued += bytes;
+    this.#queued += bytes;
+  }
+
+  #give(stream: Stream, bytes: number): void {
+    if (!stream.open) return;
+    this.#add(stream, -Math.min(bytes, stream.queued));
+    this.#serve();
+  }
+
+  #close(stream: Stream): void {
+    if (!stream.open) return;
+    this.#add(stream, -stream.queued);
+    stream.open = false;
+    this.#open--;
+    this.#serve();
+  }
+
+  /** Grants whoever may go on. The first whom the pool is too small for keeps those after it from the pool, but not from their reserves. */
+  #serve(): void {
+    let poolTaken = false;
+    for (let place = 0; place < this.#waiters.length; ) {
+      const { stream, bytes, grant } = this.#waiters[place]!;
+      const fromReserve = stream.queued + bytes <= this.#limits.messageBytesTarget;
+      const ownLimit = stream.queued > 0 && stream.queued + bytes > this.#limits.streamBytesMax;
+      if ((fromReserve || !poolTaken) && this.#fits(stream, bytes)) {
+        this.#waiters.splice(place, 1);
+        this.#add(stream, bytes);
+        grant();
+        continue;
+      }
+      // Who waits for its own reader, and not for the pool, holds up nobody.
+      if (!fromReserve && !ownLimit && stream.queued === 0) poolTaken = true;
+      place++;
+    }
+  }
+}

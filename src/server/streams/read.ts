@@ -1,0 +1,219 @@
+import { type ErrorCode, isServiceError, ServiceError } from '../../core/errors.ts';
+import { formatTable } from '../../core/identifier.ts';
+import type { Principal } from '../../core/access.ts';
+import type { Limits } from '../../core/limits.ts';
+import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
+import { fieldIdKey, type Batch } from '../../scan/arrow/column.ts';
+import { createIpcEncoder, type EncodedMessage, type IpcEncoder } from '../../scan/arrow/ipc-write.ts';
+import { nullColumn } from '../../scan/arrow/kernels/null-column.ts';
+import { sliceColumn } from '../../scan/arrow/kernels/slice.ts';
+import type { ScanPlan, ScanServices } from '../../scan/plan.ts';
+import type { MaskKeys } from '../../scan/restrict/masks.ts';
+import type { Position } from '../../scan/shards.ts';
+import { type ScanChunk, streamRange } from '../../scan/stream.ts';
+import { type Gate, type SeenTable, who } from '../gate.ts';
+import type { Planner } from './planner.ts';
+import type { Ticket, Tickets } from './tickets.ts';
+
+/** One IPC message on its way out; `appMetadata` only with record batches. */
+export interface StreamMessage extends EncodedMessage {
+  readonly appMetadata?: Uint8Array | undefined;
+}
+
+/** Where a stream begins: at its ticket's start, at a sealed cursor, or after so many rows. */
+export type Resume =
+  | { readonly kind: 'cursor'; readonly cursor: string }
+  | { readonly kind: 'offset'; readonly rows: number };
+
+/** What a stream has done so far, for metrics and audit. */
+export interface StreamTally {
+  rows: number;
+  bytes: number;
+}
+
+export interface ReadServices {
+  readonly gate: Gate;
+  readonly planner: Planner;
+  readonly tickets: Tickets;
+  readonly auditor: Auditor;
+  readonly scan: ScanServices;
+  readonly limits: Limits;
+  readonly ticketTtlMs: number;
+  readonly maskKeys: () => MaskKeys;
+  readonly now: () => number;
+}
+
+/** What a stream is told of what it reads, for the metrics. */
+export interface ReadObserver {
+  readonly scanned: (bytes: number, rows: number) => void;
+  readonly sent: (bytes: number, rows: number) => void;
+}
+
+/**
+ * The stream of one ticket. Decides afresh: a ticket whose decision changed is TICKET_EXPIRED before its first row and REVOKED in a
+ * stream that continues; token and decision are checked again between batches. Every stream has at least one record batch.
+ */
+export async function* readTicket(
+  bytes: Uint8Array,
+  resume: Resume | null,
+  principal: Principal,
+  services: ReadServices,
+  observer: ReadObserver,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage> {
+  const ticket = await services.tickets.open(bytes, principal.name);
+  const seen = await services.gate.seeAgain(principal, ticket.uuid, signal);
+  if (seen.decision.digest !== ticket.policyDigest) {
+    throw resume === null
+      ? new ServiceError('TICKET_EXPIRED', 'what policy permits on this table changed since the scan was planned: plan again')
+      : new ServiceError('REVOKED', 'what policy permits on this table changed while it was read: plan again');
+  }
+  const { plan } = await services.planner.plan(seen, ticket.terms, signal);
+  yield* readPlan({ ticket, plan, seen, resume }, principal, services, observer, signal);
+}
+
+export interface PlannedStream {
+  readonly ticket: Ticket;
+  readonly plan: ScanPlan;
+  readonly seen: SeenTable;
+  readonly resume: Resume | null;
+}
+
+/** Streams what is planned, and writes one audit record when it ends, however it ends. */
+export async function* readPlan(
+  stream: PlannedStream,
+  principal: Principal,
+  services: ReadServices,
+  observer: ReadObserver,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage> {
+  const { plan, ticket, seen } = stream;
+  const tally: StreamTally = { rows: 0, bytes: 0 };
+  let outcome: 'complete' | ErrorCode = 'CANCELLED';
+  try {
+    for await (const message of messages(stream, principal, services, observer, tally, signal)) {
+      yield message;
+      await services.gate.recheck(principal, seen, signal);
+    }
+    outcome = 'complete';
+  } catch (error) {
+    outcome = isServiceError(error) ? error.code : 'INTERNAL';
+    throw error;
+  } finally {
+    services.auditor.record({
+      kind: 'stream',
+      direction: 'read',
+      ...who(principal),
+      table: formatTable(seen.table.identifier),
+      ...auditOfDecision(seen.decision),
+      snapshotId: ticket.terms.snapshotId?.toString() ?? null,
+      columns: plan.schemas.arrow.fields.map((field) => Number(field.metadata.get(fieldIdKey))),
+      masked: maskedFields(plan),
+      rows: tally.rows,
+      bytes: tally.bytes,
+      plan: ticket.plan,
+      run: ticket.run?.id ?? null,
+      outcome,
+    });
+  }
+}
+
+const maskedFields = ({ access }: ScanPlan): number[] =>
+  [...access.columns].flatMap(([id, column]) => (column.kind === 'masked' ? [id as number] : []));
+
+async function* messages(
+  { ticket, plan, resume }: PlannedStream,
+  principal: Principal,
+  services: ReadServices,
+  observer: ReadObserver,
+  tally: StreamTally,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage> {
+  const start = await startOf(ticket, resume, principal, services.tickets);
+  const encoder = createIpcEncoder(plan.schemas.arrow, ticket.form);
+  const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
+  let sentRows = start.rows;
+  const encode = async (batch: Batch, next: Position): Promise<StreamMessage[]> => {
+    sentRows += batch.rows;
+    const cursor = { ticket: ticket.id, position: next, rows: sentRows };
+    const sealed = await services.tickets.sealCursor(cursor, principal.name, expiresAt);
+    const out = withMetadata(encoder, batch, JSON.stringify({ next: sentRows, cursor: sealed }));
+    const bytes = out.reduce((sum, message) => sum + message.header.length + message.bodyBytes, 0);
+    tally.rows += batch.rows;
+    tally.bytes += bytes;
+    observer.sent(bytes, batch.rows);
+    return out;
+  };
+
+  let any = false;
+  for await (const { batch, next } of chunksFrom(start, ticket, plan, services, observer, signal)) {
+    any = true;
+    yield* await encode(batch, next);
+  }
+  if (!any) yield* await encode(emptyBatch(plan), ticket.range.end);
+}
+
+/** The rows before a stream's start: those before a cursor were sent, those before an offset are read again and dropped. */
+interface Start {
+  readonly position: Position;
+  readonly rows: number;
+  readonly dropRows: number;
+}
+
+async function startOf(ticket: Ticket, resume: Resume | null, principal: Principal, tickets: Tickets): Promise<Start> {
+  if (resume === null) return { position: ticket.range.start, rows: 0, dropRows: 0 };
+  if (resume.kind === 'offset') return { position: ticket.range.start, rows: resume.rows, dropRows: resume.rows };
+  const cursor = await tickets.openCursor(resume.cursor, ticket, principal.name);
+  return { position: cursor.position, rows: cursor.rows, dropRows: 0 };
+}
+
+async function* chunksFrom(
+  start: Start,
+  ticket: Ticket,
+  plan: ScanPlan,
+  services: ReadServices,
+  observer: ReadObserver,
+  signal: AbortSignal,
+): AsyncGenerator<ScanChunk> {
+  const { limits } = services;
+  const range = { start: start.position, end: ticket.range.end };
+  const options = {
+    batchRows: ticket.form.batchRows,
+    bytesTarget: limits.messageBytesTarget,
+    bytesMax: limits.messageBytesMax - messageOverheadBytes,
+    maskKeys: services.maskKeys(),
+    rowsLeft: plan.limit === null ? null : Math.max(0, plan.limit - start.rows + start.dropRows),
+  };
+  const scan = { ...services.scan, onRead: observer.scanned };
+  let toDrop = start.dropRows;
+  for await (const chunk of streamRange(plan, range, options, scan, signal)) {
+    const { rows } = chunk.batch;
+    if (toDrop >= rows) toDrop -= rows;
+    else {
+      yield toDrop === 0 ? chunk : { ...chunk, batch: tail(chunk.batch, toDrop) };
+      toDrop = 0;
+    }
+  }
+}
+
+/** What a message holds besides its batch: header, app_metadata and framing. */
+const messageOverheadBytes = 64 * 1024;
+
+const tail = (batch: Batch, from: number): Batch => ({
+  schema: batch.schema,
+  rows: batch.rows - from,
+  columns: batch.columns.map((column) => sliceColumn(column, from, batch.rows)),
+});
+
+const emptyBatch = ({ schemas: { arrow } }: ScanPlan): Batch => ({
+  schema: arrow,
+  rows: 0,
+  columns: arrow.fields.map((field) => nullColumn(field.type, 0)),
+});
+
+function withMetadata(encoder: IpcEncoder, batch: Batch, metadata: string): StreamMessage[] {
+  const out: StreamMessage[] = encoder.encode(batch);
+  const last = out.length - 1;
+  out[last] = { ...out[last]!, appMetadata: new TextEncoder().encode(metadata) };
+  return out;
+}
