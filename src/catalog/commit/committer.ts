@@ -77,7 +77,19 @@ export class Committer {
     const replayed = await this.recall(options);
     if (replayed !== null) return replayed;
     using _turn = await this.#takeTurns(commits, options.signal);
-    return await this.#retry(options.signal, () => this.#attempt(commits, options, options.result ?? null));
+    return await this.#retry(options.signal, async () => {
+      const prepared: Prepared[] = [];
+      try {
+        for (const commit of commits) {
+          const current = await this.load(commit.identifier, options.signal);
+          prepared.push(await this.#prepare(commit, current, options.signal));
+        }
+      } catch (error) {
+        await this.#discard(prepared);
+        throw error;
+      }
+      return await this.#swap(prepared, options, options.result ?? null);
+    });
   }
 
   /** See `Catalog.retryCommit`. */
@@ -94,15 +106,13 @@ export class Committer {
       if (table === null) throw noTable(identifier);
       const built = await build(table);
       try {
-        const [committed] = await this.#attempt(
-          [{ identifier, ...built }],
-          options,
-          built.result ?? options.result ?? null,
-        );
+        // On the very table that was built on: any change since, even one that no requirement names, means building again.
+        const prepared = await this.#prepare({ identifier, ...built }, table, options.signal);
+        const [committed] = await this.#swap([prepared], options, built.result ?? options.result ?? null);
         return committed!;
       } catch (error) {
         if (!isServiceError(error, 'COMMIT_UNKNOWN')) await built.cleanup?.();
-        // The requirements were built on a table that has changed since: the next attempt builds new ones.
+        // Also where its own requirements refuse it: the next attempt builds new ones.
         throw isServiceError(error, 'COMMIT_CONFLICT') ? new LostRace('', { cause: error }) : error;
       }
     });
@@ -140,25 +150,9 @@ export class Committer {
     }
   }
 
-  async #attempt(
-    commits: readonly TableCommit[],
-    options: CommitOptions,
-    result: string | null,
-  ): Promise<CommittedTable[]> {
-    const prepared: Prepared[] = [];
-    try {
-      for (const commit of commits) prepared.push(await this.#prepare(commit, options.signal));
-    } catch (error) {
-      await this.#discard(prepared);
-      throw error;
-    }
-    return await this.#swap(prepared, options, result);
-  }
-
-  async #prepare(commit: TableCommit, signal: AbortSignal): Promise<Prepared> {
+  async #prepare(commit: TableCommit, current: Table | null, signal: AbortSignal): Promise<Prepared> {
     const { files, clock } = this.#context;
     const { identifier, updates } = commit;
-    const current = await this.load(identifier, signal);
     const creates = commit.requirements.some(({ kind }) => kind === 'assert-create');
     if (current !== null && creates) throw tableExists(identifier);
     if (current === null && !creates) throw noTable(identifier);
