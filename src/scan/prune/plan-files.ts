@@ -71,7 +71,11 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
       perManifest[at] = { files, live: live.length, pruned: false };
     }
   };
-  await Promise.all(Array.from({ length: manifestsReadAtOnce }, readOn));
+  const stopAll = (error: unknown): never => {
+    next = wanted.length;
+    throw error;
+  };
+  await Promise.all(Array.from({ length: manifestsReadAtOnce }, () => readOn().catch(stopAll)));
   const plans = perManifest.filter((plan) => plan !== null);
   const filesTotal = plans.reduce((sum, plan) => sum + plan.live, 0);
   return {
