@@ -57,8 +57,8 @@ export function summarizeSnapshot({
 
 const liveFiles = ({ addedFiles, existingFiles }: ManifestFile): number => addedFiles! + existingFiles!;
 
-function sum<Item>(items: readonly Item[], valueOf: (item: Item) => number): bigint {
-  return items.reduce((total, item) => total + BigInt(valueOf(item)), 0n);
+function sum<Item>(items: readonly Item[], numberOf: (item: Item) => number): bigint {
+  return items.reduce((total, item) => total + BigInt(numberOf(item)), 0n);
 }
 
 const unlessZero = (name: string, value: bigint): [string, string][] => (value === 0n ? [] : [[name, `${value}`]]);
