@@ -21,6 +21,7 @@ export interface SeenTable {
  * visible reads exactly as what does not exist.
  */
 export interface Gate {
+  readonly auditor: Auditor;
   authenticate(token: string | null, signal: AbortSignal): Promise<Principal>;
   /** NOT_FOUND for an absent or invisible table, with the nearest visible name. */
   see(principal: Principal, identifier: TableIdentifier, signal: AbortSignal): Promise<SeenTable>;
@@ -32,6 +33,8 @@ export interface Gate {
   require(principal: Principal, seen: SeenTable, action: TableAction): void;
   /** For a table that does not exist yet: NOT_FOUND for an absent or invisible namespace, PERMISSION_DENIED without `write`. */
   requireCreate(principal: Principal, identifier: TableIdentifier): Promise<void>;
+  /** For the admin API: PERMISSION_DENIED unless the bearer of the token may administer the whole catalog. */
+  requireAdministrator(token: string | null, signal: AbortSignal): Promise<void>;
   /** For a running stream, between batches: throws once the token or the decision no longer holds. */
   recheck(principal: Principal, seen: SeenTable, signal: AbortSignal): Promise<void>;
 }
@@ -104,6 +107,8 @@ export function createGate(options: GateOptions): Gate {
   };
 
   const gate: Gate = {
+    auditor,
+
     authenticate: (token, signal) => authenticator.authenticate(token, signal),
 
     async see(principal, identifier, signal) {
@@ -151,6 +156,13 @@ export function createGate(options: GateOptions): Gate {
       if (permitted.has('write')) return;
       record(principal, formatTable(identifier), 'write', null);
       throw new ServiceError('PERMISSION_DENIED', `write on the namespace ${name} is not permitted to ${principal.name}`);
+    },
+
+    async requireAdministrator(token, signal) {
+      const principal = await authenticator.authenticate(token, signal);
+      // The catalog itself is the namespace that holds all others; only a permit for any resource reaches it.
+      if (namespaceActions(policies, principal, [], []).has('administer')) return;
+      throw new ServiceError('PERMISSION_DENIED', `administer is not permitted to ${principal.name}`);
     },
 
     async recheck(principal, seen, signal) {

@@ -1,9 +1,9 @@
+import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
+import type { Principal } from '../../core/access.ts';
 import { type ErrorCode, isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';
-import type { Principal } from '../../core/access.ts';
 import type { Limits } from '../../core/limits.ts';
-import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
-import { fieldIdKey, type Batch } from '../../scan/arrow/column.ts';
+import { type Batch, fieldIdKey } from '../../scan/arrow/column.ts';
 import { createIpcEncoder, type EncodedMessage, type IpcEncoder } from '../../scan/arrow/ipc-write.ts';
 import { nullColumn } from '../../scan/arrow/kernels/null-column.ts';
 import { sliceColumn } from '../../scan/arrow/kernels/slice.ts';
@@ -39,7 +39,8 @@ export interface ReadServices {
   readonly scan: ScanServices;
   readonly limits: Limits;
   readonly ticketTtlMs: number;
-  readonly maskKeys: () => MaskKeys;
+  /** By the plan's id: what is local to a query is the same in all its streams. */
+  readonly maskKeys: (plan: string) => MaskKeys;
   readonly now: () => number;
 }
 
@@ -65,7 +66,10 @@ export async function* readTicket(
   const seen = await services.gate.seeAgain(principal, ticket.uuid, signal);
   if (seen.decision.digest !== ticket.policyDigest) {
     throw resume === null
-      ? new ServiceError('TICKET_EXPIRED', 'what policy permits on this table changed since the scan was planned: plan again')
+      ? new ServiceError(
+          'TICKET_EXPIRED',
+          'what policy permits on this table changed since the scan was planned: plan again',
+        )
       : new ServiceError('REVOKED', 'what policy permits on this table changed while it was read: plan again');
   }
   const { plan } = await services.planner.plan(seen, ticket.terms, signal);
@@ -181,7 +185,7 @@ async function* chunksFrom(
     batchRows: ticket.form.batchRows,
     bytesTarget: limits.messageBytesTarget,
     bytesMax: limits.messageBytesMax - messageOverheadBytes,
-    maskKeys: services.maskKeys(),
+    maskKeys: services.maskKeys(ticket.plan),
     rowsLeft: plan.limit === null ? null : Math.max(0, plan.limit - start.rows + start.dropRows),
   };
   const scan = { ...services.scan, onRead: observer.scanned };

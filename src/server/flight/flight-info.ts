@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { schemaOf, snapshotsById } from '../../catalog/metadata/time-travel.ts';
+import type { Schema } from '../../catalog/schema/types.ts';
+import type { Principal } from '../../core/access.ts';
+import type { ScanRequest } from '../../core/requests.ts';
+import type { ArrowSchema } from '../../scan/arrow/column.ts';
+import { arrowSchemaOf } from '../../scan/arrow/iceberg.ts';
+import { encodeSchema } from '../../scan/arrow/ipc-schema.ts';
+import { exactRows, type ScanPlan, shardPlan } from '../../scan/plan.ts';
+import { projectColumns } from '../../scan/projection.ts';
+import { visibleSchema } from '../../scan/visible-schema.ts';
+import type { Gate, SeenTable } from '../gate.ts';
+import type { Planner } from '../streams/planner.ts';
+import { type ScanTerms, settleTerms } from '../streams/scan-terms.ts';
+import { newTicketId, type Ticket, type Tickets } from '../streams/tickets.ts';
+import { encapsulate } from './flight-data.ts';
+import type { FlightDescriptor, FlightEndpoint, FlightInfo } from './messages.ts';
+
+export interface PlanningServices {
+  readonly gate: Gate;
+  readonly planner: Planner;
+  readonly tickets: Tickets;
+  readonly ticketTtlMs: number;
+  readonly now: () => number;
+  /** Where bulk calls may go, best first. */
+  readonly locations: () => readonly string[];
+}
+
+/** A request planned for a principal, and everything that a ticket of it needs. */
+export interface PlannedRequest {
+  readonly seen: SeenTable;
+  readonly terms: ScanTerms;
+  readonly plan: ScanPlan;
+  readonly digest: string;
+  /** Random, for logs. */
+  readonly planId: string;
+}
+
+/** Decides and plans a scan. NOT_FOUND, PERMISSION_DENIED and what planning throws. */
+export async function planRequest(
+  principal: Principal,
+  request: ScanRequest,
+  services: Pick<PlanningServices, 'gate' | 'planner'>,
+  signal: AbortSignal,
+): Promise<PlannedRequest> {
+  const seen = await services.gate.see(principal, request.table, signal);
+  services.gate.require(principal, seen, 'readTable');
+  const terms = settleTerms(request, seen.table.metadata);
+  const { plan, digest } = await services.planner.plan(seen, terms, signal);
+  return { seen, terms, plan, digest, planId: randomUUID() };
+}
+
+/** The plan as Flight tells it: exactly `shards` endpoints, counts only for whom nothing is hidden. */
+export async function flightInfo(
+  principal: Principal,
+  request: ScanRequest,
+  descriptor: FlightDescriptor,
+  planned: PlannedRequest,
+  services: PlanningServices,
+): Promise<FlightInfo> {
+  const { plan, seen } = planned;
+  const { restricted } = seen.decision;
+  const rows = restricted ? null : exactRows(plan);
+  const bytes = plan.runs.reduce((sum, run) => sum + run.bytes, 0);
+  return {
+    schema: schemaMessage(plan.schemas.arrow),
+    descriptor,
+    endpoints: await endpoints(principal, request, planned, services),
+    totalRecords: rows ?? -1,
+    totalBytes: rows === null || plan.limit !== null ? -1 : bytes,
+    ordered: request.ordered,
+    appMetadata: new TextEncoder().encode(JSON.stringify(planFacts(planned))),
+  };
+}
+
+/** The FlightInfo's `app_metadata`. */
+export function planFacts({ plan, seen, terms, planId }: PlannedRequest): object {
+  const { files, filesPruned, rowGroups, rowGroupsPruned } = plan.counts;
+  return {
+    plan: planId,
+    snapshot_id: terms.snapshotId?.toString() ?? null,
+    schema_id: terms.schemaId,
+    policy_digest: seen.decision.digest,
+    verdict: null,
+    ...(!seen.decision.restricted && {
+      files,
+      files_pruned: filesPruned,
+      row_groups: rowGroups,
+      row_groups_pruned: rowGroupsPruned,
+    }),
+  };
+}
+
+async function endpoints(
+  principal: Principal,
+  request: ScanRequest,
+  planned: PlannedRequest,
+  services: PlanningServices,
+): Promise<FlightEndpoint[]> {
+  const expiresAtMs = services.now() + services.ticketTtlMs;
+  const locations = services.locations();
+  return Promise.all(
+    shardPlan(planned.plan, request.shards).map(async (range) => {
+      const ticket = ticketOf(request, planned, range, newTicketId());
+      const sealed = await services.tickets.seal(ticket, principal.name, Math.floor(expiresAtMs / 1000));
+      return { ticket: sealed, locations, expiresAtMs, appMetadata: new Uint8Array(0) };
+    }),
+  );
+}
+
+export function ticketOf(request: ScanRequest, planned: PlannedRequest, range: Ticket['range'], id: string): Ticket {
+  const { batchRows, compression, dictionaries, run } = request;
+  return {
+    id,
+    uuid: planned.seen.facts.uuid,
+    terms: planned.terms,
+    form: { batchRows, compression, dictionaries },
+    range,
+    policyDigest: planned.seen.decision.digest,
+    plan: planned.planId,
+    run,
+  };
+}
+
+/** The columns of a request as the principal sees them, without planning. */
+export function requestSchema(request: ScanRequest, seen: SeenTable): ArrowSchema {
+  const terms = settleTerms(request, seen.table.metadata);
+  return arrowSchemaOf(
+    projectColumns(visibleSchema(schemaWithId(seen, terms), seen.decision.columns), request.columns),
+  );
+}
+
+function schemaWithId({ table: { metadata } }: SeenTable, terms: ScanTerms): Schema {
+  const schema = metadata.schemas.find(({ schemaId }) => schemaId === terms.schemaId);
+  if (schema !== undefined) return schema;
+  return schemaOf(metadata, terms.snapshotId === null ? null : (snapshotsById(metadata).get(terms.snapshotId) ?? null));
+}
+
+/** An IPC schema message with continuation marker and length. */
+export const schemaMessage = (schema: ArrowSchema): Uint8Array => encapsulate(encodeSchema(schema));

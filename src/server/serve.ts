@@ -1,0 +1,195 @@
+import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Config } from '../core/config.ts';
+import { createAuditor } from '../auth/audit.ts';
+import { type Authenticator, openAuthenticator } from '../auth/authenticate/authenticator.ts';
+import { localAudience, localClaimNames, localIssuerName } from '../auth/authenticate/local-issuer.ts';
+import { loadOrCreateKeys } from '../auth/key-files.ts';
+import type { PolicyStore } from '../auth/policy/reload.ts';
+import { openTicketSealer } from '../auth/tickets.ts';
+import type { MaskKeys } from '../scan/restrict/masks.ts';
+import { type Embedded, openEmbedded } from './embedded.ts';
+import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
+import { createRunningPlans } from './flight/running-plans.ts';
+import { type FlightServer, startFlightServer, type TlsFiles } from './flight/service.ts';
+import { createGate, type Gate } from './gate.ts';
+import { type HttpServer, startHttp } from './http.ts';
+import { createPlanner } from './streams/planner.ts';
+import { createTickets } from './streams/tickets.ts';
+import { createLog, type Log } from './telemetry/log.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+
+export interface RunningServer extends AsyncDisposable {
+  /** Ports as they are bound. */
+  readonly flight: number;
+  readonly data: number;
+  readonly http: number;
+  readonly log: Log;
+  /** Takes no new calls, lets streams finish for so long, then ends them; everything is closed when it resolves. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Opens the embedded state and serves it: Flight on the control and the data port, HTTP beside them. */
+export async function serveHeadrace(config: Config): Promise<RunningServer> {
+  await using resources = new AsyncDisposableStack();
+  const log = createLog(config.log.level);
+  const metrics = createMetrics(config.limits.metricLabelsMax);
+  resources.defer(() => metrics.close());
+  const embedded = resources.use(await openEmbedded(config));
+  const policies = resources.use(
+    await embedded.openPolicies({
+      onError: (error) => log.error('policies were not reloaded; the set in force stays', {}, error),
+      onWarnings: (warnings) => {
+        for (const { file, line } of warnings) log.warn('a policy may not do what it says: run headrace policy check', { file, line });
+      },
+    }),
+  );
+  const gate = openGate(config, embedded, policies, log);
+  const ports = { data: 0 };
+  const services = await flightServices({ config, embedded, policies, gate, metrics, ports });
+  const handlers = createFlightHandlers(services);
+  const tls = await readTls(config);
+  const shared = { handlers, host: config.host, tls, limits: config.limits, log, metrics };
+  const flight = await startFlightServer({ ...shared, port: config.flight.port });
+  resources.defer(() => flight.close());
+  const data = await startFlightServer({ ...shared, port: config.flight.dataPort });
+  resources.defer(() => data.close());
+  ports.data = data.port;
+  const http = await startHttpServer(config, gate, policies, embedded, metrics, log);
+  resources.defer(() => http.close());
+  const owned = resources.move();
+  const close = (): Promise<void> => owned.disposeAsync();
+  return {
+    flight: flight.port,
+    data: data.port,
+    http: http.port,
+    log,
+    async drain(graceMs) {
+      http.startDraining();
+      await Promise.all([flight.drain(graceMs), data.drain(graceMs)]);
+      await close();
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function openGate(config: Config, embedded: Embedded, policies: PolicyStore, log: Log): Gate {
+  return createGate({
+    authenticator: openTokens(config, embedded),
+    policies,
+    catalog: embedded.catalog,
+    facts: embedded.facts,
+    auditor: createAuditor((line, message) => log.audit(line, message)),
+    now: Date.now,
+  });
+}
+
+function openTokens(config: Config, { issuer, revocations }: Embedded): Authenticator {
+  const { auth } = config;
+  const common = { revocations, anonymous: auth.anonymous };
+  if (auth.issuer === null) {
+    const { workload, engine, teams } = localClaimNames;
+    return openAuthenticator({
+      ...common,
+      issuer: localIssuerName,
+      audience: localAudience,
+      localIssuer: issuer!,
+      teamsClaim: teams,
+      workloadClaim: workload,
+      engineClaim: engine,
+    });
+  }
+  const { teamsClaim, workloadClaim, engineClaim } = auth;
+  return openAuthenticator({ ...common, ...auth.issuer, teamsClaim, workloadClaim, engineClaim });
+}
+
+interface ServiceParts {
+  readonly config: Config;
+  readonly embedded: Embedded;
+  readonly policies: PolicyStore;
+  readonly gate: Gate;
+  readonly metrics: Metrics;
+  /** Filled in once the data port is bound. */
+  readonly ports: { readonly data: number };
+}
+
+async function flightServices({ config, embedded, policies, gate, metrics, ports }: ServiceParts): Promise<FlightServices> {
+  const { limits, dataDir } = config;
+  const { catalog, objects, footers } = embedded;
+  const ticketKeys =
+    config.tickets.keys.length > 0
+      ? config.tickets.keys.map((key, at) => ({ id: `configured-${at}`, key }))
+      : await loadOrCreateKeys(dataDir, 'ticket-keys');
+  const maskKeys = config.masks.keys.length > 0 ? config.masks.keys : await loadOrCreateKeys(dataDir, 'mask-keys');
+  const scan = { objects, footers, limits };
+  const auditor = gate.auditor;
+  return {
+    gate,
+    catalog,
+    metrics,
+    limits,
+    scan,
+    auditor,
+    planner: createPlanner(scan, limits),
+    tickets: createTickets(await openTicketSealer({ keys: ticketKeys })),
+    running: createRunningPlans(),
+    ticketTtlMs: config.tickets.ttlMs,
+    maskKeys: (plan) => maskKeysFor(maskKeys[0]!.key, plan),
+    now: Date.now,
+    locations: () => dataLocations(config, ports.data),
+    write: {
+      gate,
+      auditor,
+      limits,
+      ingest: { catalog, footers, limits, now: Date.now },
+      onCreated: async (_principal, request, signal) => {
+        await policies.observe(await embedded.facts.ofTable(await catalog.loadTable(request.table, signal)));
+      },
+    },
+  };
+}
+
+const maskKeysFor = (global: Uint8Array, plan: string): MaskKeys => ({
+  global,
+  query: createHmac('sha256', global).update(`query ${plan}`).digest(),
+});
+
+/** Flight's word for the connection that the client already has. */
+const reuseConnection = 'arrow-flight-reuse-connection://?';
+
+/** The data port, where the client can tell which host it is on; then whatever it is connected to. */
+function dataLocations(config: Config, dataPort: number): readonly string[] {
+  const everyAddress = config.host === '0.0.0.0' || config.host === '::';
+  const host = config.flight.advertisedHost ?? (everyAddress ? null : config.host);
+  if (host === null) return [reuseConnection];
+  const scheme = config.tls === null ? 'grpc+tcp' : 'grpc+tls';
+  return [`${scheme}://${host.includes(':') ? `[${host}]` : host}:${dataPort}`, reuseConnection];
+}
+
+async function readTls({ tls }: Config): Promise<TlsFiles | null> {
+  if (tls === null) return null;
+  const { cert, key, clientCa } = tls;
+  return { cert: await readFile(cert), key: await readFile(key), clientCa: clientCa === null ? null : await readFile(clientCa) };
+}
+
+function startHttpServer(
+  config: Config,
+  gate: Gate,
+  policies: PolicyStore,
+  embedded: Embedded,
+  metrics: Metrics,
+  log: Log,
+): Promise<HttpServer> {
+  return startHttp({
+    host: config.host,
+    port: config.http.port,
+    limits: config.limits,
+    log,
+    metrics,
+    isReady: async () => {
+      await embedded.catalog.store.changes();
+    },
+    reloadPolicies: () => policies.reload(),
+    authorizeAdmin: (token, signal) => gate.requireAdministrator(token, signal),
+  });
+}
