@@ -15,6 +15,8 @@ import { halvesOf, wordsOf } from './kernels/typed-views.ts';
 export interface ColumnReaderOptions {
   readonly source: BufferSource;
   readonly bigEndian: boolean;
+  /** Metadata V4, where run-end encoded columns have a validity buffer too (as Arrow C++ writes them); nothing is in it. */
+  readonly isV4: boolean;
   /** What each dictionary id stands for at this point of the stream. */
   readonly dictionaries: ReadonlyMap<bigint, Column>;
   readonly code: MalformedCode;
@@ -28,7 +30,7 @@ export interface ColumnReader {
   readDictionary(wire: WireField): Column;
 }
 
-export function columnReader({ source, bigEndian, dictionaries, code }: ColumnReaderOptions): ColumnReader {
+export function columnReader({ source, bigEndian, isV4, dictionaries, code }: ColumnReaderOptions): ColumnReader {
   const { budget } = source;
 
   const fail = (path: readonly string[], what: string): ServiceError =>
@@ -153,6 +155,7 @@ export function columnReader({ source, bigEndian, dictionaries, code }: ColumnRe
 
   /** Run-end encoding is undone: `values` row i fills the rows up to run end i. */
   function readRuns(wire: WireField, rows: number, path: readonly string[]): Column {
+    if (isV4) source.buffer();
     const ends = read(wire.children[0]!, null, path);
     const values = read(wire.children[1]!, ends.length, path);
     if (ends.kind !== 'fixed' || ends.nullCount > 0) throw fail(path, 'its run ends have nulls');

@@ -51,6 +51,12 @@ interface SchemaSlot {
   set(schema: DecodedSchema): void;
 }
 
+interface Received {
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  readonly isV4: boolean;
+}
+
 // Every delta copies the dictionary that it extends: so many times the dictionaries' limit may be copied in one stream.
 const deltaCopies = 8;
 
@@ -60,25 +66,26 @@ function createDecoder(limits: IpcLimits, code: MalformedCode, slot: SchemaSlot)
 
   const fail = (what: string): ServiceError => new ServiceError(code, `Arrow IPC: ${what}`);
 
-  function open(batch: RecordBatch, headerBytes: number, body: Uint8Array, schema: DecodedSchema) {
+  function open(batch: RecordBatch, { header, body, isV4 }: Received, schema: DecodedSchema) {
     const budget = createByteBudget(limits.decompressedBytesMax);
+    const headerBytes = header.length;
     const source = openBuffers({ batch, headerBytes, body, rowsMax: limits.messageRowsMax, budget, code });
-    return { source, reader: columnReader({ source, bigEndian: schema.bigEndian, dictionaries, code }) };
+    return { source, reader: columnReader({ source, bigEndian: schema.bigEndian, isV4, dictionaries, code }) };
   }
 
-  function readBatch(batch: RecordBatch, header: Uint8Array, body: Uint8Array, schema: DecodedSchema): Batch {
-    const { source, reader } = open(batch, header.length, body, schema);
+  function readBatch(batch: RecordBatch, received: Received, schema: DecodedSchema): Batch {
+    const { source, reader } = open(batch, received, schema);
     const columns = schema.wire.map((wire) => reader.read(wire, source.rows, []));
     source.finish();
     return { schema: schema.schema, rows: source.rows, columns };
   }
 
-  function keepDictionary(table: DictionaryBatch, header: Uint8Array, body: Uint8Array, schema: DecodedSchema): void {
+  function keepDictionary(table: DictionaryBatch, received: Received, schema: DecodedSchema): void {
     const id = table.id();
     const wire = schema.dictionaries.get(id);
     const data = table.data(new RecordBatch());
     if (wire === undefined || data === null) throw fail(`dictionary ${id} is not one of the schema's`);
-    const { source, reader } = open(data, header.length, body, schema);
+    const { source, reader } = open(data, received, schema);
     const values = reader.readDictionary(wire);
     source.finish();
     if (values.length !== source.rows) throw fail(`dictionary ${id}: its column and its batch differ in length`);
@@ -108,17 +115,18 @@ function createDecoder(limits: IpcLimits, code: MalformedCode, slot: SchemaSlot)
       const message = Message.getRootAsMessage(new ByteBuffer(header));
       checkVersion(message.version(), code);
       if (messageBodyBytes(header, code) > body.length) throw fail('a message is shorter than its header says');
-      refuseOldCompression(message, header.length);
+      const received = { header, body, isV4: message.version() === MetadataVersion.V4 };
+      if (received.isV4) refuseOldCompression(message, header.length);
       switch (message.headerType()) {
         case MessageHeader.RecordBatch: {
           const batch: RecordBatch | null = message.header(new RecordBatch());
           if (batch === null) throw fail('a record batch is empty');
-          return readBatch(batch, header, body, schema);
+          return readBatch(batch, received, schema);
         }
         case MessageHeader.DictionaryBatch: {
           const batch: DictionaryBatch | null = message.header(new DictionaryBatch());
           if (batch === null) throw fail('a dictionary batch is empty');
-          keepDictionary(batch, header, body, schema);
+          keepDictionary(batch, received, schema);
           return null;
         }
         case MessageHeader.Schema:
@@ -144,7 +152,6 @@ export function messageBodyBytes(header: Uint8Array, code: MalformedCode): numbe
 
 /** Arrow 0.17 compressed V4 batches and said so in the message's metadata alone: unread, their bytes would pass for values. */
 function refuseOldCompression(message: Message, headerBytes: number): void {
-  if (message.version() !== MetadataVersion.V4) return;
   const pairs = Math.min(message.customMetadataLength(), headerBytes >> 2);
   for (let at = 0; at < pairs; at++) {
     const key = message.customMetadata(at)?.key(Encoding.UTF8_BYTES);
