@@ -135,7 +135,7 @@ function decodeSegment(pages: LeafPages, limits: DecodeLimits): Column {
   );
   // Each node of the chain is at most a list and a struct.
   const depthMax = 2 * pages.leaf.chain.length + 1;
-  const columns = readDecodedStream(ipc, pages.rows, depthMax).map((batch) => batch.columns[0]!);
+  const columns = readDecodedStream(ipc, Math.max(pages.rows, values), depthMax).map((batch) => batch.columns[0]!);
   const column = columns.length === 0 ? nullColumn(chainField(pages.leaf, 0).type, 0) : concatColumns(columns);
   if (column.length !== pages.rows)
     throw corrupt(`it decodes to ${column.length} rows where ${pages.rows} are declared`);

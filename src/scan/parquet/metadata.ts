@@ -102,8 +102,9 @@ export function parseMetadata(footer: Uint8Array, dataEnd: number, limits: Parqu
     return reader.fail('its schema, row count or row groups are missing');
   }
   const counted = rowGroups.reduce((sum, group) => sum + group.rows, 0);
-  if (rows !== counted) reader.fail(`it counts ${rows} rows where its row groups hold ${counted}`);
-  return { rows, schema, rowGroups, createdBy, keyValue, typeOrdered };
+  // Some old writers left the file's own count at 0.
+  if (rows !== counted && rows !== 0) reader.fail(`it counts ${rows} rows where its row groups hold ${counted}`);
+  return { rows: counted, schema, rowGroups, createdBy, keyValue, typeOrdered };
 }
 
 function readSchema(reader: ThriftReader, type: number, limits: ParquetLimits): ParquetSchema {

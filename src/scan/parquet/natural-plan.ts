@@ -1,10 +1,13 @@
 import { type ArrowField, type ArrowType, fieldIdKey } from '../arrow/column.ts';
+import { extensionMetadataKey, extensionNameKey } from '../arrow/iceberg.ts';
 import { type ColumnPlan, listPlan, structPlan } from './column-plan.ts';
 import { naturalType } from './leaf-type.ts';
 import { leafConversion } from './leaf-values.ts';
 import type { FileProjection } from './read.ts';
 import type { ParquetSchema } from './schema.ts';
 import { type Shape, shapeOf } from './shape.ts';
+
+const uuidExtension = 'arrow.uuid';
 
 /** Every column of a file in the Arrow types that say what the file says; field ids come along as metadata. */
 export function projectWholeFile(schema: ParquetSchema): FileProjection {
@@ -22,7 +25,7 @@ function planShape(shape: Shape): Planned {
     name: shape.name,
     type,
     nullable: shape.nullable,
-    metadata: new Map(shape.fieldId === null ? [] : [[fieldIdKey, String(shape.fieldId)]]),
+    metadata: metadataOf(shape),
   });
   const required = !shape.nullable;
   switch (shape.kind) {
@@ -57,6 +60,14 @@ function planShape(shape: Shape): Planned {
     default:
       return shape satisfies never;
   }
+}
+
+function metadataOf(shape: Shape): ReadonlyMap<string, string> {
+  const metadata = new Map<string, string>();
+  if (shape.fieldId !== null) metadata.set(fieldIdKey, String(shape.fieldId));
+  const uuid = shape.kind === 'leaf' && shape.node.logical?.kind === 'uuid' && shape.node.typeLength === 16;
+  if (uuid) metadata.set(extensionNameKey, uuidExtension).set(extensionMetadataKey, '');
+  return metadata;
 }
 
 const requirePlan = (plan: ColumnPlan): ColumnPlan => (plan.kind === 'null' ? plan : { ...plan, required: true });

@@ -51,7 +51,7 @@ export class ThriftReader {
     return this.bytes[this.at++]!;
   }
 
-  /** An unsigned varint that must be exact as a double. */
+  /** An unsigned varint that must be exact as a double; signed numbers stand doubled in it and reach to 2^52. */
   #varint(): number {
     let value = 0;
     let scale = 1;
@@ -59,7 +59,7 @@ export class ThriftReader {
       const byte = this.#byte();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) this.fail('a number lies beyond 2^53');
+        if (value > Number.MAX_SAFE_INTEGER) this.fail('a number lies beyond 2^52');
         return value;
       }
       scale *= 128;
