@@ -10,6 +10,8 @@ import type { ByteRange, ObjectStat, ObjectStore, ObjectWriter } from './object-
 import { OpenFiles, statOf } from './open-files.ts';
 
 const handlesMaxDefault = 256;
+// A write that was not touched for so long was cut off by a crash: listings show what it left, for a clean-up to find.
+const abandonedMs = 24 * 3_600_000;
 // Between pieces a read looks at its signal.
 const pieceBytes = 8 << 20;
 
@@ -112,9 +114,10 @@ class LocalStore implements ObjectStore, AsyncDisposable {
         const path = join(folder.path, entry.name);
         const location = `${folder.location}/${entry.name}`;
         if (entry.isDirectory()) folders.push({ path, location });
-        if (!entry.isFile() || isTemporary(path)) continue;
+        if (!entry.isFile()) continue;
         const stat = await lstatOrNull(path);
-        if (stat !== null) yield { ...stat, location };
+        if (stat === null || (isTemporary(path) && stat.modifiedMs > Date.now() - abandonedMs)) continue;
+        yield { ...stat, location };
       }
     }
   }

@@ -121,6 +121,15 @@ test('a listing holds every object below a prefix and nothing through links', as
   assert.deepEqual(await listed(at('none/')), []);
 });
 
+test('what a crash left of a write is listed after a day, so that a clean-up finds it', async () => {
+  await using writer = await store.create(at('crash', 'x'), signal);
+  await writer.write(Buffer.from('half'));
+  assert.deepEqual(await listed(at('crash/')), []);
+  const [temporary] = await readdir(join(root, 'crash'));
+  await utimes(join(root, 'crash', temporary!), 1, 1);
+  assert.deepEqual(await listed(at('crash/')), [at('crash', temporary!)]);
+});
+
 test('deleting an absent object is no error', async () => {
   await put(at('d', 'x'), Buffer.from('x'));
   await store.delete([at('d', 'x'), at('d', 'never'), at('no', 'folder')], signal);
