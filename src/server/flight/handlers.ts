@@ -64,7 +64,7 @@ export interface FlightHandlers {
     descriptor: FlightDescriptor,
     messages: AsyncIterable<ReceivedMessage>,
   ): AsyncIterable<Uint8Array>;
-  /** As doPut; the first of `messages` may have no header, for clients that send only a descriptor. */
+  /** As doPut; clients that send only a descriptor give no messages at all. */
   doExchange(
     call: CallContext,
     descriptor: FlightDescriptor,

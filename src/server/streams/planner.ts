@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
+import { snapshotsById } from '../../catalog/metadata/time-travel.ts';
 import { ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';
 import type { Limits } from '../../core/limits.ts';
-import { snapshotsById } from '../../catalog/metadata/time-travel.ts';
 import { planScan, type ScanPlan, type ScanServices } from '../../scan/plan.ts';
 import type { SeenTable } from '../gate.ts';
 import { parseFilterSource, planDigest, type ScanTerms } from './scan-terms.ts';
@@ -41,7 +41,10 @@ export function createPlanner(services: ScanServices, limits: Limits): Planner {
 
 function requireReadable({ decision, table }: SeenTable): void {
   if (decision.columns.size > 0) return;
-  throw new ServiceError('PERMISSION_DENIED', `no column of ${formatTable(table.identifier)} is permitted to ${decision.principal}`);
+  throw new ServiceError(
+    'PERMISSION_DENIED',
+    `no column of ${formatTable(table.identifier)} is permitted to ${decision.principal}`,
+  );
 }
 
 function planTerms(seen: SeenTable, terms: ScanTerms, services: ScanServices, signal: AbortSignal): Promise<ScanPlan> {
@@ -49,7 +52,10 @@ function planTerms(seen: SeenTable, terms: ScanTerms, services: ScanServices, si
   const schema = metadata.schemas.find(({ schemaId }) => schemaId === terms.schemaId);
   const snapshot = terms.snapshotId === null ? null : snapshotsById(metadata).get(terms.snapshotId);
   if (schema === undefined || snapshot === undefined) {
-    throw new ServiceError('NOT_FOUND', `snapshot ${terms.snapshotId} of the table is gone: it was expired since the scan was planned`);
+    throw new ServiceError(
+      'NOT_FOUND',
+      `snapshot ${terms.snapshotId} of the table is gone: it was expired since the scan was planned`,
+    );
   }
   const filter = parseFilterSource(terms.filter, services.limits);
   const { columns, limit } = terms;

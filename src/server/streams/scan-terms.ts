@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { parseFilter } from '../../core/expression/parse.ts';
+import { parseJson } from '../../catalog/metadata/big-json.ts';
+import { type At, resolveSnapshot, schemaAt } from '../../catalog/metadata/time-travel.ts';
+import type { TableMetadata } from '../../catalog/metadata/types.ts';
 import { parseFilterJson } from '../../core/expression/json.ts';
+import { parseFilter } from '../../core/expression/parse.ts';
 import type { Expression } from '../../core/expression.ts';
 import { type SnapshotId, snapshotId } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { FilterSource, ScanRequest, TableVersion } from '../../core/requests.ts';
-import { parseJson } from '../../catalog/metadata/big-json.ts';
-import { type At, resolveSnapshot, schemaAt } from '../../catalog/metadata/time-travel.ts';
-import type { TableMetadata } from '../../catalog/metadata/types.ts';
 
 /**
  * What a scan reads, with the snapshot and the schema settled: the part of a request that a ticket carries and that, together with
@@ -43,7 +43,10 @@ function atOf(version: TableVersion): At {
     case 'timestamp': {
       // The log has milliseconds: a snapshot of this very millisecond counts as there.
       const ms = version.epochMicros / 1000n;
-      return { kind: 'timestamp', ms: Number(version.epochMicros < 0n && version.epochMicros % 1000n !== 0n ? ms - 1n : ms) };
+      return {
+        kind: 'timestamp',
+        ms: Number(version.epochMicros < 0n && version.epochMicros % 1000n !== 0n ? ms - 1n : ms),
+      };
     }
     default:
       return version satisfies never;
@@ -57,7 +60,10 @@ export function parseFilterSource(filter: FilterSource | null, limits: Limits): 
 }
 
 /** As JSON, for tickets. */
-export const termsToJson = (terms: ScanTerms): object => ({ ...terms, snapshotId: terms.snapshotId?.toString() ?? null });
+export const termsToJson = (terms: ScanTerms): object => ({
+  ...terms,
+  snapshotId: terms.snapshotId?.toString() ?? null,
+});
 
 /** Reads what {@link termsToJson} wrote; a ticket is sealed, so its content is trusted. */
 export function termsFromJson(json: object): ScanTerms {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { TicketSealer } from '../../auth/tickets.ts';
 import { ServiceError } from '../../core/errors.ts';
 import { type TableUuid, tableUuid } from '../../core/ids.ts';
 import type { Compression, RunLabels } from '../../core/requests.ts';
-import type { TicketSealer } from '../../auth/tickets.ts';
 import type { Position, ShardRange } from '../../scan/shards.ts';
 import { type ScanTerms, termsFromJson, termsToJson } from './scan-terms.ts';
 

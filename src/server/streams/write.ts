@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
+import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
+import type { Schema } from '../../catalog/schema/types.ts';
 import type { Principal } from '../../core/access.ts';
 import { type ErrorCode, isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { PutRequest } from '../../core/requests.ts';
-import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
-import type { Schema } from '../../catalog/schema/types.ts';
 import { type ArrowSchema, type Batch, fieldIdKey } from '../../scan/arrow/column.ts';
 import { createIpcDecoder } from '../../scan/arrow/ipc-read.ts';
 import { bindRowFilter } from '../../scan/filter/bind.ts';
@@ -89,7 +89,9 @@ export async function writePut(
       direction: 'write',
       ...who(principal),
       table: formatTable(request.table),
-      ...(seen === null ? { policyVersion: null, policyDigest: null, determinedBy: [] } : auditOfDecision(seen.decision)),
+      ...(seen === null
+        ? { policyVersion: null, policyDigest: null, determinedBy: [] }
+        : auditOfDecision(seen.decision)),
       snapshotId,
       columns,
       ...tally,
@@ -129,7 +131,8 @@ function rowCheck(seen: SeenTable | null): ((batch: Batch, schema: Schema, first
     const { filter } = bindRowFilter(rowFilter, [schema, ...schemas]);
     const admitted = evaluateFilter(
       filter,
-      (id) => leafColumn(schema, batch.columns, id) ?? fail('the row filter reads a column that the table no longer has'),
+      (id) =>
+        leafColumn(schema, batch.columns, id) ?? fail('the row filter reads a column that the table no longer has'),
       batch.rows,
     );
     const refused = admitted.findIndex((value) => value !== 1);

@@ -1,0 +1,143 @@
+import { ServiceError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
+import type { ByteBudget } from '../streams/byte-budget.ts';
+import {
+  decodeAction,
+  decodeCriteria,
+  decodeHandshakeRequest,
+  decodeRequiredDescriptor,
+  decodeTicket,
+  encodeActionType,
+  encodeFlightInfo,
+  encodeHandshakeResponse,
+  encodePollInfo,
+  encodePutResult,
+  encodeResult,
+  encodeSchemaResult,
+  frameOf,
+} from './codec.ts';
+import { flightDataFrame } from './flight-data.ts';
+import type { CallContext, FlightHandlers, FlightMethod } from './handlers.ts';
+import { receiveOne, receivePayloads, receiveUpload } from './receiving.ts';
+import type { RpcCall } from './rpc-call.ts';
+import { sendAll, untilCancelled } from './sending.ts';
+
+const handshakeMessagesMax = 16;
+
+export interface RpcEnvironment {
+  readonly handlers: FlightHandlers;
+  readonly budget: ByteBudget;
+  readonly uploads: UploadSlots;
+  readonly limits: Limits;
+}
+
+/** Counts calls that upload: each may hold one incoming message of the largest size. */
+export interface UploadSlots {
+  open: number;
+}
+
+/** Serves one call up to, but without, its status. */
+export type Rpc = (call: RpcCall, context: CallContext, environment: RpcEnvironment) => Promise<void>;
+
+/** A call of one request and one response. */
+const unary =
+  <Result>(
+    serve: (handlers: FlightHandlers, context: CallContext, request: Uint8Array) => Promise<Result>,
+    encode: (result: Result) => Buffer,
+  ): Rpc =>
+  async (call, context, { handlers, limits }) => {
+    const request = await receiveOne(call, limits.requestReadMs);
+    const result = await untilCancelled(serve(handlers, context, request), call.signal);
+    await call.send(frameOf(encode(result)), null);
+  };
+
+/** A call of one request and a stream of small responses, each of which waits until the one before has left. */
+const listing =
+  <Item>(
+    serve: (handlers: FlightHandlers, context: CallContext, request: Uint8Array) => AsyncIterable<Item>,
+    encode: (item: Item) => Buffer,
+  ): Rpc =>
+  async (call, context, { handlers, limits }) => {
+    const request = await receiveOne(call, limits.requestReadMs);
+    await sendAll(call, serve(handlers, context, request), (item) => frameOf(encode(item)), null);
+  };
+
+const doGet: Rpc = async (call, context, { handlers, budget, limits }) => {
+  const ticket = decodeTicket(await receiveOne(call, limits.requestReadMs));
+  const stream = budget.open();
+  void call.closed.then(() => stream[Symbol.dispose]());
+  await sendAll(call, handlers.doGet(context, ticket), flightDataFrame, stream);
+};
+
+const doPut: Rpc = async (call, context, environment) => {
+  const { handlers, limits } = environment;
+  openUpload(call, environment);
+  const { descriptor, messages } = await receiveUpload(call, limits.messageBytesMax, limits.requestReadMs);
+  const results = handlers.doPut(context, descriptor, messages);
+  await sendAll(call, results, (appMetadata) => frameOf(encodePutResult(appMetadata)), null);
+};
+
+const doExchange: Rpc = async (call, context, environment) => {
+  const { handlers, budget, limits } = environment;
+  openUpload(call, environment);
+  const { descriptor, messages } = await receiveUpload(call, limits.messageBytesMax, limits.requestReadMs);
+  const stream = budget.open();
+  void call.closed.then(() => stream[Symbol.dispose]());
+  await sendAll(call, handlers.doExchange(context, descriptor, messages), flightDataFrame, stream);
+};
+
+function openUpload(call: RpcCall, { uploads, limits }: RpcEnvironment): void {
+  if (uploads.open >= limits.putsMax) {
+    throw new ServiceError('LIMIT_EXCEEDED', `${uploads.open} uploads are running (limits.putsMax): try again later`);
+  }
+  uploads.open++;
+  void call.closed.then(() => uploads.open--);
+}
+
+const handshake: Rpc = async (call, context, { handlers }) => {
+  const payloads = receivePayloads(call, decodeHandshakeRequest, handshakeMessagesMax);
+  await sendAll(
+    call,
+    handlers.handshake(context, payloads),
+    (payload) => frameOf(encodeHandshakeResponse(payload)),
+    null,
+  );
+};
+
+/** How each call of the service is served. */
+export const rpcs: Readonly<Record<FlightMethod, Rpc>> = {
+  Handshake: handshake,
+  ListFlights: listing(
+    (handlers, call, request) => handlers.listFlights(call, decodeCriteria(request)),
+    encodeFlightInfo,
+  ),
+  GetFlightInfo: unary(
+    (handlers, call, request) => handlers.getFlightInfo(call, decodeRequiredDescriptor(request)),
+    encodeFlightInfo,
+  ),
+  PollFlightInfo: unary(
+    (handlers, call, request) => handlers.pollFlightInfo(call, decodeRequiredDescriptor(request)),
+    encodePollInfo,
+  ),
+  GetSchema: unary(
+    (handlers, call, request) => handlers.getSchema(call, decodeRequiredDescriptor(request)),
+    encodeSchemaResult,
+  ),
+  DoGet: doGet,
+  DoPut: doPut,
+  DoExchange: doExchange,
+  DoAction: listing((handlers, call, request) => {
+    const { type, body } = decodeAction(request);
+    return handlers.doAction(call, type, body);
+  }, encodeResult),
+  ListActions: listing((handlers, call) => handlers.listActions(call), encodeActionType),
+};
+
+/** Calls whose request may be as large as a message of data: uploads, and actions that carry a commit. */
+const largeRequests: ReadonlySet<FlightMethod> = new Set(['DoPut', 'DoExchange', 'DoAction']);
+const requestSlackBytes = 64 << 10;
+
+/** Bytes that one incoming message of a call may have. */
+export function receivedBytesMax(method: FlightMethod, limits: Limits): number {
+  return largeRequests.has(method) ? limits.messageBytesMax : limits.requestBytesMax + requestSlackBytes;
+}

@@ -1,0 +1,218 @@
+import { isIP } from 'node:net';
+import {
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServerOptions,
+} from '@grpc/grpc-js';
+import { isServiceError, ServiceError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
+import { ByteBudget } from '../streams/byte-budget.ts';
+import { type Log, publicError } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { readResumePoint, readToken } from './call-metadata.ts';
+import { guardConnections } from './connection-guard.ts';
+import { methodOf, serviceDefinition } from './definition.ts';
+import { http2Servers, limitReceivedMessage, setHttp2Options } from './grpc-internals.ts';
+import type { CallAccount, CallContext, FlightHandlers, FlightMethod } from './handlers.ts';
+import { RpcCall } from './rpc-call.ts';
+import { type RpcEnvironment, receivedBytesMax, rpcs } from './rpcs.ts';
+
+const keepaliveTimeMs = 60_000;
+const keepaliveTimeoutMs = 20_000;
+const streamWindowBytes = 1 << 20;
+const streamResetBurst = 10_000;
+const streamResetRate = 500;
+/** What calls that did not finish in time get to tell their callers so. */
+const lastWordsMs = 1_000;
+const unknownAccount: CallAccount = { team: 'unknown', workload: 'unknown' };
+
+/** PEM texts. With a client authority, clients must show a certificate that it signed. */
+export interface TlsMaterial {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly clientCa: Buffer | null;
+}
+
+export interface FlightServerOptions {
+  readonly handlers: FlightHandlers;
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly tls?: TlsMaterial | null;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Shared by servers that send from one process; made here where absent. */
+  readonly budget?: ByteBudget;
+}
+
+export interface FlightServer extends AsyncDisposable {
+  readonly port: number;
+  readonly activeCalls: number;
+  /** Takes no new calls, lets running ones finish for `graceMs`, then ends them with UNAVAILABLE. */
+  drain(graceMs: number): Promise<void>;
+  /** Ends everything now. */
+  close(): Promise<void>;
+}
+
+/** Serves Flight on one port. Throws UNAVAILABLE where the port cannot be listened on. */
+export async function startFlightServer(options: FlightServerOptions): Promise<FlightServer> {
+  const { handlers, limits, metrics } = options;
+  const budget = options.budget ?? new ByteBudget(limits);
+  const environment: RpcEnvironment = { handlers, budget, uploads: { open: 0 }, limits };
+  const running = new Set<RpcCall>();
+  const calls = new WeakMap<object, RpcCall>();
+  const server = new Server({ ...serverOptions(limits), interceptors: [interceptor(limits, calls)] });
+  setHttp2Options(server, { streamResetBurst, streamResetRate, streamWindowBytes });
+  const implementation = Object.fromEntries(
+    Object.keys(serviceDefinition).map((name) => [
+      name,
+      ({ metadata }: { readonly metadata: object }): void => {
+        const call = calls.get(metadata);
+        if (call !== undefined) void serve(call, name as FlightMethod, environment, options, running);
+      },
+    ]),
+  );
+  server.addService(serviceDefinition, implementation);
+  const port = await bind(server, options);
+  const guards = http2Servers(server).map((http2Server) => guardConnections(http2Server, limits));
+  const stopObserving = [
+    metrics.observe('connections', () => guards.reduce((sum, guard) => sum + guard.connections, 0)),
+    ...(options.budget === undefined ? observeBudget(metrics, budget) : []),
+  ];
+  const close = async (): Promise<void> => {
+    for (const stop of stopObserving) stop();
+    server.forceShutdown();
+  };
+  const drain = (graceMs: number): Promise<void> => drainCalls(server, running, graceMs).then(close);
+  return {
+    port,
+    get activeCalls() {
+      return running.size;
+    },
+    drain,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Shows a budget's use in the metrics; gives the ways to stop. */
+export function observeBudget(metrics: Metrics, budget: ByteBudget): readonly (() => void)[] {
+  return [
+    metrics.observe('activeStreams', () => budget.openStreams),
+    metrics.observe('queuedBytes', () => budget.queuedBytes),
+  ];
+}
+
+function serverOptions(limits: Limits): ServerOptions {
+  return {
+    'grpc.max_receive_message_length': limits.messageBytesMax,
+    // Flight frames around a body of the largest size, cursor included.
+    'grpc.max_send_message_length': limits.messageBytesMax + (1 << 20),
+    'grpc.max_concurrent_streams': limits.connectionStreamsMax,
+    'grpc.max_connection_idle_ms': limits.connectionIdleMs,
+    'grpc.max_connection_age_ms': limits.connectionAgeMs,
+    'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceMs,
+    'grpc.keepalive_time_ms': keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+    'grpc.enable_channelz': 0,
+  };
+}
+
+/** Takes each call over from the library before it reads anything, so that our own object reads, sends and ends it. */
+function interceptor(limits: Limits, calls: WeakMap<object, RpcCall>): ServerInterceptor {
+  return (method, base) => {
+    const name = methodOf(method.path);
+    const messageBytesMax = name === null ? limits.requestBytesMax : receivedBytesMax(name, limits);
+    limitReceivedMessage(base, messageBytesMax);
+    const call = new RpcCall(base, { stallMs: limits.streamStallMs, messageBytesMax });
+    return new ServerInterceptingCall(base, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, proceed) => {
+            call.started(metadata);
+            calls.set(metadata, call);
+            proceed(metadata);
+          },
+          onReceiveMessage: (message: Buffer) => call.received(message),
+          onReceiveHalfClose: () => call.inputEnded(),
+          onCancel: () => call.cancelled(),
+        }),
+    });
+  };
+}
+
+async function serve(
+  call: RpcCall,
+  method: FlightMethod,
+  environment: RpcEnvironment,
+  { log, metrics }: FlightServerOptions,
+  running: Set<RpcCall>,
+): Promise<void> {
+  const started = performance.now();
+  let account = unknownAccount;
+  running.add(call);
+  try {
+    const context: CallContext = {
+      method,
+      token: readToken(call.metadata),
+      resume: readResumePoint(call.metadata),
+      signal: call.signal,
+      peer: call.peer,
+      account: (known) => {
+        account = known;
+      },
+    };
+    await rpcs[method](call, context, environment);
+    call.succeed();
+  } catch (error) {
+    // A call that is over already has told its caller why: what the handler says after that is an echo.
+    if (call.outcome === null) call.fail(publicError(log, error, { method, peer: call.peer }));
+    if (isServiceError(error, 'LIMIT_EXCEEDED')) metrics.add('refusedStreams', 1, {});
+  }
+  await call.closed;
+  running.delete(call);
+  const seconds = (performance.now() - started) / 1_000;
+  metrics.record('callSeconds', seconds, { call: method, code: call.outcome ?? 'CANCELLED' });
+  if (call.sentBytes > 0) metrics.add('sentBytes', call.sentBytes, account);
+  if (call.receivedBytes > 0 && method === 'DoPut') metrics.add('putBytes', call.receivedBytes, account);
+  log.debug('call ended', {
+    method,
+    peer: call.peer,
+    code: call.outcome ?? 'CANCELLED',
+    bytes: call.sentBytes,
+    durationMs: Math.round(seconds * 1_000),
+    ...account,
+  });
+}
+
+function bind(server: Server, { host, port, tls }: FlightServerOptions): Promise<number> {
+  const credentials = tls
+    ? ServerCredentials.createSsl(tls.clientCa, [{ cert_chain: tls.cert, private_key: tls.key }], tls.clientCa !== null)
+    : ServerCredentials.createInsecure();
+  const address = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (cause, bound) => {
+      if (cause === null) resolve(bound);
+      else reject(new ServiceError('UNAVAILABLE', `Flight cannot listen on ${address}`, { cause }));
+    });
+  });
+}
+
+async function drainCalls(server: Server, running: ReadonlySet<RpcCall>, graceMs: number): Promise<void> {
+  const finished = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  if (await settlesWithin(finished, graceMs)) return;
+  const late = new ServiceError('UNAVAILABLE', 'the server is shutting down: call another one, or again later');
+  for (const call of running) call.fail(late);
+  await settlesWithin(finished, lastWordsMs);
+}
+
+async function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), timeoutMs);
+  const settled = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
+}
