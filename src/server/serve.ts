@@ -1,19 +1,20 @@
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { Config } from '../core/config.ts';
 import { createAuditor } from '../auth/audit.ts';
 import { type Authenticator, openAuthenticator } from '../auth/authenticate/authenticator.ts';
 import { localAudience, localClaimNames, localIssuerName } from '../auth/authenticate/local-issuer.ts';
 import { loadOrCreateKeys } from '../auth/key-files.ts';
 import type { PolicyStore } from '../auth/policy/reload.ts';
 import { openTicketSealer } from '../auth/tickets.ts';
+import type { Config } from '../core/config.ts';
 import type { MaskKeys } from '../scan/restrict/masks.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
 import { createRunningPlans } from './flight/running-plans.ts';
-import { type FlightServer, startFlightServer, type TlsFiles } from './flight/service.ts';
+import { observeBudget, startFlightServer, type TlsMaterial } from './flight/service.ts';
 import { createGate, type Gate } from './gate.ts';
 import { type HttpServer, startHttp } from './http.ts';
+import { ByteBudget } from './streams/byte-budget.ts';
 import { createPlanner } from './streams/planner.ts';
 import { createTickets } from './streams/tickets.ts';
 import { createLog, type Log } from './telemetry/log.ts';
@@ -40,7 +41,8 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
     await embedded.openPolicies({
       onError: (error) => log.error('policies were not reloaded; the set in force stays', {}, error),
       onWarnings: (warnings) => {
-        for (const { file, line } of warnings) log.warn('a policy may not do what it says: run headrace policy check', { file, line });
+        for (const { file, line } of warnings)
+          log.warn('a policy may not do what it says: run headrace policy check', { file, line });
       },
     }),
   );
@@ -49,7 +51,9 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   const services = await flightServices({ config, embedded, policies, gate, metrics, ports });
   const handlers = createFlightHandlers(services);
   const tls = await readTls(config);
-  const shared = { handlers, host: config.host, tls, limits: config.limits, log, metrics };
+  const budget = new ByteBudget(config.limits);
+  const shared = { handlers, host: config.host, tls, limits: config.limits, log, metrics, budget };
+  for (const stop of observeBudget(metrics, budget)) resources.defer(stop);
   const flight = await startFlightServer({ ...shared, port: config.flight.port });
   resources.defer(() => flight.close());
   const data = await startFlightServer({ ...shared, port: config.flight.dataPort });
@@ -113,7 +117,14 @@ interface ServiceParts {
   readonly ports: { readonly data: number };
 }
 
-async function flightServices({ config, embedded, policies, gate, metrics, ports }: ServiceParts): Promise<FlightServices> {
+async function flightServices({
+  config,
+  embedded,
+  policies,
+  gate,
+  metrics,
+  ports,
+}: ServiceParts): Promise<FlightServices> {
   const { limits, dataDir } = config;
   const { catalog, objects, footers } = embedded;
   const ticketKeys =
@@ -166,10 +177,14 @@ function dataLocations(config: Config, dataPort: number): readonly string[] {
   return [`${scheme}://${host.includes(':') ? `[${host}]` : host}:${dataPort}`, reuseConnection];
 }
 
-async function readTls({ tls }: Config): Promise<TlsFiles | null> {
+async function readTls({ tls }: Config): Promise<TlsMaterial | null> {
   if (tls === null) return null;
   const { cert, key, clientCa } = tls;
-  return { cert: await readFile(cert), key: await readFile(key), clientCa: clientCa === null ? null : await readFile(clientCa) };
+  return {
+    cert: await readFile(cert),
+    key: await readFile(key),
+    clientCa: clientCa === null ? null : await readFile(clientCa),
+  };
 }
 
 function startHttpServer(
