@@ -206,3 +206,27 @@ test('manifests are pruned by their summaries', () => {
   assert.equal(manifestMayMatch(on, summary(null, null)), true, 'a writer that says nothing prunes nothing');
   assert.equal(manifestMayMatch(on, []), true, 'summaries of another number of fields are not those of the spec');
 });
+
+test('a summary that does not say whether there are NaNs may have them', () => {
+  const doubles: Schema = {
+    ...schema,
+    fields: [{ id: fieldId(1), name: 'x', required: false, type: { kind: 'double' } }],
+  };
+  const spec: PartitionSpec = {
+    specId: 0,
+    fields: [{ sourceId: fieldId(1), fieldId: 1000, name: 'p', transform: { kind: 'identity' } }],
+  };
+  const on = projectToPartition(
+    bindFilter(parseFilter('x IS NAN', limits), doubles, () => true),
+    spec,
+    doubles,
+  );
+  const one = encodeValue({ kind: 'double' }, 1);
+  const summary = (containsNan: boolean | null) => [
+    { containsNull: false, containsNan, lowerBound: one, upperBound: one },
+  ];
+  assert.deepEqual(
+    [null, true, false].map((says) => manifestMayMatch(on, summary(says))),
+    [true, true, false],
+  );
+});
