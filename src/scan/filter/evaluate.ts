@@ -1,6 +1,6 @@
 import { ServiceError } from '../../core/errors.ts';
 import type { FieldId } from '../../core/ids.ts';
-import { type Column, type DictionaryColumn, isValid } from '../arrow/column.ts';
+import type { Column, DictionaryColumn } from '../arrow/column.ts';
 import type { BoundCondition, BoundFilter } from './bound.ts';
 import { isStoredAs, wrongColumn } from './kernel.ts';
 import { evaluateBool, evaluateBytes } from './kernels-bytes.ts';
@@ -113,8 +113,9 @@ function setNulls(result: Uint8Array, column: Column, onNull: number): void {
   const { validity } = column;
   if (validity === null || column.nullCount === 0) return;
   for (let start = 0; start < result.length; start += 8) {
-    if (validity[start >> 3] === 0xff) continue;
-    const end = Math.min(start + 8, result.length);
-    for (let row = start; row < end; row++) if (!isValid(column, row)) result[row] = onNull;
+    const bits = validity[start >> 3]!;
+    if (bits === 0xff) continue;
+    const count = Math.min(8, result.length - start);
+    for (let bit = 0; bit < count; bit++) if (((bits >> bit) & 1) === 0) result[start + bit] = onNull;
   }
 }
