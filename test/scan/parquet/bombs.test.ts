@@ -103,7 +103,11 @@ test('a decoder that runs out of its memory answers LIMIT_EXCEEDED and the next 
   };
   const file = encodeLeafFile({ leaf, codec: 'none', dictionary: null, data: [page], rows: values });
   const decode = (memoryBytesMax: number): number =>
-    withParquetWasm(memoryBytesMax, 'the test file cannot be decoded', (api) => api.readParquet(file).intoIPCStream().length);
+    withParquetWasm(
+      memoryBytesMax,
+      'the test file cannot be decoded',
+      (api) => api.readParquet(file).intoIPCStream().length,
+    );
   assert.throws(() => decode(20 << 20), { code: 'LIMIT_EXCEEDED' });
   assert.ok(decode(1 << 30) > body.length);
   assert.equal(valuesOf(decodeNulls(3)).length, 3);

@@ -35,7 +35,10 @@ test('every file of the corpora is read as pyarrow reads it or refused with a cl
     assert.ok(result.rssBytes < rssBytesMax, `${result.path}: ${result.rssBytes} bytes`);
     assert.ok(result.ms < fileMsMax, `${result.path}: ${result.ms} ms`);
     if (result.code === undefined) continue;
-    assert.ok(result.code in errorTable && result.code !== 'INTERNAL', `${result.path}: ${result.code} ${result.message}`);
+    assert.ok(
+      result.code in errorTable && result.code !== 'INTERNAL',
+      `${result.path}: ${result.code} ${result.message}`,
+    );
     assert.ok(!result.message!.includes('/'), 'a message never holds a path');
   }
   const read = results.filter((result) => result.stream !== undefined);

@@ -75,7 +75,12 @@ async function open(name: 'indexed' | 'plain') {
   return { file, objects };
 }
 
-async function readIds(name: 'indexed' | 'plain', ids: readonly number[], rowGroup: number, rows?: { start: number; end: number }) {
+async function readIds(
+  name: 'indexed' | 'plain',
+  ids: readonly number[],
+  rowGroup: number,
+  rows?: { start: number; end: number },
+) {
   const { file, objects } = await open(name);
   objects.reads.length = 0;
   const projection = projectFile(file, schema, new Set(ids.map(fieldId)), null);
@@ -93,7 +98,7 @@ test('opening a file reads its tail once', async () => {
 
 test('one column of one row group reads exactly its chunk', async () => {
   const { columns, bytes, reads } = await readIds('plain', [1], 1);
-  assert.equal(bytes, chunkBytes['n']);
+  assert.equal(bytes, chunkBytes.n);
   assert.equal(reads, 1);
   assert.deepEqual(columns[0]!.slice(0, 2), [100_000n, 100_001n]);
   assert.equal(columns[0]!.length, 100_000);
@@ -104,7 +109,7 @@ test('neighbouring chunks are read together, distant ones apart', async () => {
   assert.equal(near.reads, 1);
   const far = await readIds('plain', [1, 3], 1);
   assert.equal(far.reads, 2);
-  assert.equal(far.bytes, chunkBytes['n']! + chunkBytes['s']!);
+  assert.equal(far.bytes, chunkBytes.n! + chunkBytes.s!);
 });
 
 test('a row range reads only the pages that hold it, where there is an offset index', async () => {
@@ -112,13 +117,22 @@ test('a row range reads only the pages that hold it, where there is an offset in
   const { columns, bytes } = await readIds('indexed', [1, 2, 3, 5], 1, rows);
   const numbers = Array.from({ length: 10 }, (_, at) => BigInt(150_000 + at));
   assert.deepEqual(columns[0], numbers);
-  assert.deepEqual(columns[2], numbers.map((n) => `value ${n % 1000n}`));
+  assert.deepEqual(
+    columns[2],
+    numbers.map((n) => `value ${n % 1000n}`),
+  );
   const all = Object.values(chunkBytes).reduce((sum, size) => sum + size, 0);
   assert.ok(bytes < all / 4, `${bytes} of ${all} bytes`);
 });
 
 test('a row range gives the same rows with an offset index as without one', async () => {
-  for (const rows of [{ start: 0, end: 1 }, { start: 4_999, end: 5_001 }, { start: 12_345, end: 43_210 }, { start: 99_999, end: 100_000 }, { start: 7, end: 7 }]) {
+  for (const rows of [
+    { start: 0, end: 1 },
+    { start: 4_999, end: 5_001 },
+    { start: 12_345, end: 43_210 },
+    { start: 99_999, end: 100_000 },
+    { start: 7, end: 7 },
+  ]) {
     const indexed = await readIds('indexed', [1, 2, 3, 5], 1, rows);
     const plain = await readIds('plain', [1, 2, 3, 5], 1, rows);
     assert.deepEqual(indexed.columns, plain.columns);
@@ -148,7 +162,9 @@ test('without a page index every row may match', async () => {
   const { file } = await open('plain');
   const leaf = leavesByFieldId(file, null).get(fieldId(1))!;
   const mapping = new Map([[leaf, { fieldId: fieldId(1), type: { kind: 'long' as const } }]]);
-  assert.deepEqual(await pageRanges({ file, rowGroup: 1, mapping, mayMatch: () => false, signal }), [{ start: 0, end: 100_000 }]);
+  assert.deepEqual(await pageRanges({ file, rowGroup: 1, mapping, mayMatch: () => false, signal }), [
+    { start: 0, end: 100_000 },
+  ]);
 });
 
 test('a cancelled read is an error, never fewer rows', async () => {
@@ -156,7 +172,9 @@ test('a cancelled read is an error, never fewer rows', async () => {
   const projection = projectFile(file, schema, new Set([fieldId(1)]), null);
   const controller = new AbortController();
   controller.abort();
-  await assert.rejects(readRowGroup({ file, projection, rowGroup: 0, signal: controller.signal }), { code: 'CANCELLED' });
+  await assert.rejects(readRowGroup({ file, projection, rowGroup: 0, signal: controller.signal }), {
+    code: 'CANCELLED',
+  });
 });
 
 test('columns beyond the byte limit are refused before they are read', async () => {
@@ -169,7 +187,15 @@ test('columns beyond the byte limit are refused before they are read', async () 
 });
 
 test('ranges merge across small gaps only', () => {
-  const ranges = [{ start: 50, end: 60 }, { start: 0, end: 10 }, { start: 12, end: 20 }, { start: 5, end: 5 }];
-  assert.deepEqual(mergeRanges(ranges, 2), [{ start: 0, end: 20 }, { start: 50, end: 60 }]);
+  const ranges = [
+    { start: 50, end: 60 },
+    { start: 0, end: 10 },
+    { start: 12, end: 20 },
+    { start: 5, end: 5 },
+  ];
+  assert.deepEqual(mergeRanges(ranges, 2), [
+    { start: 0, end: 20 },
+    { start: 50, end: 60 },
+  ]);
   assert.deepEqual(mergeRanges(ranges, 100), [{ start: 0, end: 60 }]);
 });

@@ -31,14 +31,14 @@ test('what is written is read back, fields in any distance from each other', () 
       const reader = readerOf(writer.finish());
       const read: Record<string, unknown> = { gap: expected.gap };
       reader.struct((id, type) => {
-        if (id === 1) read['small'] = reader.i32(type);
-        else if (id === 2) read['large'] = reader.i64(type);
-        else if (id === 3) read['text'] = reader.string(type);
-        else if (id === 4) read['flag'] = reader.bool(type);
+        if (id === 1) read.small = reader.i32(type);
+        else if (id === 2) read.large = reader.i64(type);
+        else if (id === 3) read.text = reader.string(type);
+        else if (id === 4) read.flag = reader.bool(type);
         else if (id === 5) {
           const numbers: number[] = [];
           reader.list(type, 100, (element) => numbers.push(reader.i32(element)));
-          read['numbers'] = numbers;
+          read.numbers = numbers;
         } else reader.skip(type);
       });
       assert.deepEqual(read, { ...expected });
