@@ -57,10 +57,10 @@ const absent = (): never => {
   throw new ServiceError('UNSUPPORTED_FEATURE', 'the toy does not do this');
 };
 
-/** A generator's first pull throws, as a handler's does. */
-async function* absentStream(): AsyncGenerator<never> {
-  absent();
-}
+/** The first pull throws, as a handler's does. */
+const absentStream = (): AsyncIterable<never> => ({
+  [Symbol.asyncIterator]: () => ({ next: async () => absent() }),
+});
 
 export const toyHandlers: FlightHandlers = {
   handshake: absentStream,
