@@ -11,9 +11,10 @@ import type { MaskKeys } from '../scan/restrict/masks.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
 import { createRunningPlans } from './flight/running-plans.ts';
-import { observeBudget, startFlightServer, type TlsMaterial } from './flight/service.ts';
+import { type FlightServer, observeBudget, startFlightServer, type TlsMaterial } from './flight/service.ts';
 import { createGate, type Gate } from './gate.ts';
-import { type HttpServer, startHttp } from './http.ts';
+import { startHttp } from './http.ts';
+import { type Lifecycle, type Part, startLifecycle } from './lifecycle.ts';
 import { ByteBudget } from './streams/byte-budget.ts';
 import { createPlanner } from './streams/planner.ts';
 import { createTickets } from './streams/tickets.ts';
@@ -26,55 +27,81 @@ export interface RunningServer extends AsyncDisposable {
   readonly data: number;
   readonly http: number;
   readonly log: Log;
-  /** Takes no new calls, lets streams finish for so long, then ends them; everything is closed when it resolves. */
-  drain(graceMs: number): Promise<void>;
+  /** Drains on SIGTERM and SIGINT, reloads policies on SIGHUP; `stopped` resolves once everything is closed. */
+  readonly lifecycle: Lifecycle;
 }
 
 /** Opens the embedded state and serves it: Flight on the control and the data port, HTTP beside them. */
 export async function serveHeadrace(config: Config): Promise<RunningServer> {
   await using resources = new AsyncDisposableStack();
+  const { limits, host } = config;
   const log = createLog(config.log.level);
-  const metrics = createMetrics(config.limits.metricLabelsMax);
+  const metrics = createMetrics(limits.metricLabelsMax);
   resources.defer(() => metrics.close());
   const embedded = resources.use(await openEmbedded(config));
-  const policies = resources.use(
-    await embedded.openPolicies({
-      onError: (error) => log.error('policies were not reloaded; the set in force stays', {}, error),
-      onWarnings: (warnings) => {
-        for (const { file, line } of warnings)
-          log.warn('a policy may not do what it says: run headrace policy check', { file, line });
-      },
-    }),
-  );
+  const policies = resources.use(await openPolicies(embedded, log));
   const gate = openGate(config, embedded, policies, log);
   const ports = { data: 0 };
   const services = await flightServices({ config, embedded, policies, gate, metrics, ports });
-  const handlers = createFlightHandlers(services);
   const tls = await readTls(config);
-  const budget = new ByteBudget(config.limits);
-  const shared = { handlers, host: config.host, tls, limits: config.limits, log, metrics, budget };
+  const budget = new ByteBudget(limits);
   for (const stop of observeBudget(metrics, budget)) resources.defer(stop);
-  const flight = await startFlightServer({ ...shared, port: config.flight.port });
-  resources.defer(() => flight.close());
-  const data = await startFlightServer({ ...shared, port: config.flight.dataPort });
-  resources.defer(() => data.close());
+  const shared = { handlers: createFlightHandlers(services), host, tls, limits, log, metrics, budget };
+  const flight = resources.use(await startFlightServer({ ...shared, port: config.flight.port }));
+  const data = resources.use(await startFlightServer({ ...shared, port: config.flight.dataPort }));
   ports.data = data.port;
-  const http = await startHttpServer(config, gate, policies, embedded, metrics, log);
-  resources.defer(() => http.close());
+  const http = await startHttp({
+    host,
+    port: config.http.port,
+    limits,
+    log,
+    metrics,
+    tls,
+    isReady: async () => void (await embedded.catalog.store.changes()),
+    authorizeAdmin: (token, signal) => gate.requireAdministrator(token, signal),
+    reloadPolicies: () => policies.reload(),
+  });
   const owned = resources.move();
-  const close = (): Promise<void> => owned.disposeAsync();
+  const drained = (name: string, server: FlightServer): Part => ({
+    name,
+    stop: (graceMs) => {
+      http.startDraining();
+      return server.drain(graceMs);
+    },
+  });
+  const stages = [
+    [drained('flight', flight), drained('data', data)],
+    [{ name: 'http', stop: () => http.close() }],
+    [{ name: 'state', stop: () => owned.disposeAsync() }],
+  ];
+  const impatient = (): void => void Promise.all([flight.close(), data.close()]);
+  const lifecycle = startLifecycle(stages, { graceMs: limits.drainGraceMs, log, impatient });
+  lifecycle.onReload(() => {
+    policies.reload().catch((error: unknown) => log.error(policiesKept, {}, error));
+  });
+  log.info('serving', { host, dataDir: config.dataDir, version: policies.current.version });
   return {
     flight: flight.port,
     data: data.port,
     http: http.port,
     log,
-    async drain(graceMs) {
-      http.startDraining();
-      await Promise.all([flight.drain(graceMs), data.drain(graceMs)]);
-      await close();
+    lifecycle,
+    async [Symbol.asyncDispose]() {
+      lifecycle.stop('closed');
+      await lifecycle.stopped;
     },
-    [Symbol.asyncDispose]: close,
   };
+}
+
+const policiesKept = 'policies were not reloaded; the set in force stays';
+
+function openPolicies(embedded: Embedded, log: Log): Promise<PolicyStore> {
+  return embedded.openPolicies({
+    onError: (error) => log.error(policiesKept, {}, error),
+    onWarnings: (warnings) => {
+      for (const { file, line } of warnings) log.warn('a policy may not do what it says: run headrace policy check', { file, line });
+    },
+  });
 }
 
 function openGate(config: Config, embedded: Embedded, policies: PolicyStore, log: Log): Gate {
@@ -185,26 +212,4 @@ async function readTls({ tls }: Config): Promise<TlsMaterial | null> {
     key: await readFile(key),
     clientCa: clientCa === null ? null : await readFile(clientCa),
   };
-}
-
-function startHttpServer(
-  config: Config,
-  gate: Gate,
-  policies: PolicyStore,
-  embedded: Embedded,
-  metrics: Metrics,
-  log: Log,
-): Promise<HttpServer> {
-  return startHttp({
-    host: config.host,
-    port: config.http.port,
-    limits: config.limits,
-    log,
-    metrics,
-    isReady: async () => {
-      await embedded.catalog.store.changes();
-    },
-    reloadPolicies: () => policies.reload(),
-    authorizeAdmin: (token, signal) => gate.requireAdministrator(token, signal),
-  });
 }
