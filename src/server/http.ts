@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { InvalidPolicyError } from '../auth/policy/problems.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
 import { type ErrorStyle, httpError, libraryError } from './http-errors.ts';
@@ -11,41 +12,62 @@ const requestTimeoutMs = 60_000;
 const keepAliveTimeoutMs = 75_000;
 const urlCharsMax = 8_192;
 const readyTimeoutMs = 5_000;
-
-/** What a reload of policies gives: the new set's version and size, or where the new set is wrong. */
-export type ReloadResult =
-  | { readonly kind: 'loaded'; readonly version: string; readonly policies: number }
-  | {
-      readonly kind: 'refused';
-      readonly file: string | null;
-      readonly line: number | null;
-      readonly reason: string;
-    };
-
-/** A part that the server cannot work without. */
-export interface Dependency {
-  readonly name: string;
-  /** Resolves where it is usable, rejects otherwise. */
-  check(signal: AbortSignal): Promise<void>;
-}
+const closeTimeoutMs = 5_000;
 
 export interface HttpOptions {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
   readonly limits: Pick<Limits, 'httpBodyBytesMax' | 'connectionsMax'>;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly dependencies: readonly Dependency[];
-  /** Whether the server has stopped taking work. */
-  readonly isDraining: () => boolean;
+  /** Resolves where everything that the server cannot work without is usable, rejects otherwise. */
+  readonly isReady: (signal: AbortSignal) => Promise<void>;
   /** Verifies the bearer token and that its principal may `administer`; throws UNAUTHENTICATED or PERMISSION_DENIED. */
   readonly authorizeAdmin: (token: string | null, signal: AbortSignal) => Promise<void>;
-  readonly reloadPolicies: (signal: AbortSignal) => Promise<ReloadResult>;
+  /** Throws InvalidPolicyError where the new set is broken and the old one stays. */
+  readonly reloadPolicies: () => Promise<{ readonly version: string; readonly policies: number }>;
   /** PEM texts; null = plain HTTP. */
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa: Buffer | null } | null;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa: Buffer | null } | null;
 }
 
-/** The HTTP side of the server. It is not listening yet: {@link listenHttp} does that, `close` ends it. */
-export function createHttp(options: HttpOptions): FastifyInstance {
-  const { limits, log, metrics, tls } = options;
+export interface HttpServer extends AsyncDisposable {
+  readonly port: number;
+  /** From now on `/readyz` says 503, so that load balancers look elsewhere; everything else still works. */
+  startDraining(): void;
+  /** Stops listening, lets running requests finish for a moment, then ends them. */
+  close(): Promise<void>;
+}
+
+/** Serves HTTP. Throws UNAVAILABLE where the port cannot be listened on. */
+export async function startHttp(options: HttpOptions): Promise<HttpServer> {
+  const { host, port } = options;
+  let draining = false;
+  const app = createApp(options, () => draining);
+  const close = async (): Promise<void> => {
+    const timer = setTimeout(() => app.server.closeAllConnections(), closeTimeoutMs);
+    await app.close().finally(() => clearTimeout(timer));
+  };
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    await app.close();
+    throw new ServiceError('UNAVAILABLE', `HTTP cannot listen on ${host}:${port}`, { cause });
+  }
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('an HTTP server listens on a port');
+  return {
+    port: address.port,
+    startDraining: () => {
+      draining = true;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function createApp(options: HttpOptions, isDraining: () => boolean): FastifyInstance {
+  const { limits, log, metrics, tls = null } = options;
   const app = Fastify({
     logger: false,
     bodyLimit: limits.httpBodyBytesMax,
@@ -70,7 +92,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) => {
     send(reply, new ServiceError('NOT_FOUND', 'there is nothing at this address'), style(request));
   });
-  addHealth(app, options);
+  addHealth(app, options, isDraining);
   addPolicies(app, options);
   addCatalogAnswer(app);
   return app;
@@ -81,47 +103,44 @@ function tlsOptions({ cert, key, clientCa }: NonNullable<HttpOptions['tls']>) {
   return clientCa === null ? common : { ...common, ca: clientCa, requestCert: true, rejectUnauthorized: true };
 }
 
-function addHealth(app: FastifyInstance, { dependencies, isDraining, metrics, log }: HttpOptions): void {
+function addHealth(app: FastifyInstance, { isReady, metrics, log }: HttpOptions, isDraining: () => boolean): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     if (isDraining()) return reply.code(503).send({ status: 'draining' });
-    const failed = await failedDependencies(dependencies, log);
-    if (failed.length === 0) return { status: 'ready' };
-    return reply.code(503).send({ status: 'not ready', failed });
+    const signal = AbortSignal.timeout(readyTimeoutMs);
+    try {
+      await Promise.race([isReady(signal), firing(signal)]);
+      return { status: 'ready' };
+    } catch (cause) {
+      log.warn('a dependency is down', { route: '/readyz' }, cause);
+      return reply.code(503).send({ status: 'not ready' });
+    }
   });
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.exposition()),
   );
 }
 
-async function failedDependencies(dependencies: readonly Dependency[], log: Log): Promise<readonly string[]> {
-  const signal = AbortSignal.timeout(readyTimeoutMs);
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  late.catch(() => {});
+/** Rejects once the signal fires; may be left alone. */
+function firing(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  const failed: string[] = [];
-  for (const dependency of dependencies) {
-    try {
-      await Promise.race([dependency.check(signal), late]);
-    } catch (cause) {
-      log.warn('a dependency is down', { route: '/readyz' }, cause);
-      failed.push(dependency.name);
-    }
-  }
-  return failed;
+  return promise;
 }
 
 function addPolicies(app: FastifyInstance, { authorizeAdmin, reloadPolicies, log }: HttpOptions): void {
   app.post('/api/policies/reload', async (request, reply) => {
     await authorizeAdmin(bearerToken(request), request.signal);
-    const result = await reloadPolicies(request.signal);
-    if (result.kind === 'loaded') {
-      const { version, policies } = result;
+    try {
+      const { version, policies } = await reloadPolicies();
       log.info('policies reloaded', { policyVersion: version, policies });
       return { version, policies };
+    } catch (error) {
+      if (!(error instanceof InvalidPolicyError)) throw error;
+      const { file, line, reason } = error.problems[0] ?? { file: null, line: null, reason: error.message };
+      return send(reply, error, 'headrace', { file, line, reason, problems: error.problems });
     }
-    const { file, line, reason } = result;
-    return send(reply, new ServiceError('INVALID_POLICY', reason), 'headrace', { file, line, reason });
   });
 }
 
@@ -155,16 +174,4 @@ function bearerToken(request: FastifyRequest): string | null {
     throw new ServiceError('UNAUTHENTICATED', 'the Authorization header must be "Bearer" and a token');
   }
   return token;
-}
-
-/** Listens and gives the port. Throws UNAVAILABLE where that is not possible. */
-export async function listenHttp(app: FastifyInstance, host: string, port: number): Promise<number> {
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    throw new ServiceError('UNAVAILABLE', `HTTP cannot listen on ${host}:${port}`, { cause });
-  }
-  const address = app.server.address();
-  if (address === null || typeof address === 'string') throw new Error('an HTTP server listens on a port');
-  return address.port;
 }
