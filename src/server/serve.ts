@@ -110,7 +110,8 @@ function openGate(config: Config, embedded: Embedded, policies: PolicyStore, log
     policies,
     catalog: embedded.catalog,
     facts: embedded.facts,
-    auditor: createAuditor((line, message) => log.audit(line, message)),
+    // The log stamps its lines itself.
+    auditor: createAuditor(({ time: _time, ...line }, message) => log.audit(line, message)),
     now: Date.now,
   });
 }
