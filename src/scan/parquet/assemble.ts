@@ -21,7 +21,7 @@ export interface DecodedLeaves {
 const corrupt = (problem: string): ServiceError =>
   new ServiceError('CORRUPT_FILE', `a Parquet column is damaged: ${problem}`);
 
-/** Takes a decoded chain (`decodeLeaf`) apart. */
+/** Takes a decoded chain (`openLeaf`) apart. */
 export function linksOf(leaf: ParquetLeaf, column: Column): readonly Link[] {
   const links: Link[] = [];
   let at = column;

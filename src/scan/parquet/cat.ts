@@ -4,7 +4,7 @@ import type { ArrowSchema, Batch } from '../arrow/column.ts';
 import { openParquet } from './footer.ts';
 import type { ParquetLimits } from './metadata.ts';
 import { projectWholeFile } from './natural-plan.ts';
-import { readRowGroup } from './read.ts';
+import { openRowGroup } from './read.ts';
 
 export interface ParquetToBatchesOptions {
   readonly objects: ObjectStore;
@@ -22,7 +22,7 @@ export interface ParquetBatches {
 /**
  * Reads a whole file in its own schema, without any table: types as Arrow's Parquet readers choose them where no Arrow schema is
  * stored beside (unsigned and narrow integers kept, INT96 as nanoseconds, strings as utf8). Batches have at most `batchRowsDefault`
- * rows; a row group's chunks are read one batch's pages at a time where the file has an offset index.
+ * rows; of a row group, whose bytes are read at once, about a batch is decoded at a time.
  */
 export async function parquetToBatches(options: ParquetToBatchesOptions): Promise<ParquetBatches> {
   const { limits, signal } = options;
@@ -31,11 +31,12 @@ export async function parquetToBatches(options: ParquetToBatchesOptions): Promis
   const schema: ArrowSchema = { fields: projection.fields, metadata: new Map() };
   async function* batches(): AsyncGenerator<Batch> {
     for (const [rowGroup, group] of file.metadata.rowGroups.entries()) {
-      for (let start = 0; start < group.rows; start += limits.batchRowsDefault) {
+      const batchRows = limits.batchRowsDefault;
+      const reader = await openRowGroup({ file, projection, rowGroup, batchRows, signal });
+      for (let start = 0; start < group.rows; start += batchRows) {
         throwIfCancelled(signal);
-        const rows = { start, end: Math.min(group.rows, start + limits.batchRowsDefault) };
-        const read = await readRowGroup({ file, projection, rowGroup, rows, signal });
-        yield { schema, rows: read.rows, columns: read.columns };
+        const end = Math.min(group.rows, start + batchRows);
+        yield { schema, rows: end - start, columns: reader.read({ start, end }) };
       }
     }
   }

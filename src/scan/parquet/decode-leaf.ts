@@ -8,6 +8,7 @@ import { readDecodedStream } from './decoded-stream.ts';
 import { encodeLeafFile, type LeafPages } from './leaf-file.ts';
 import { rawType } from './leaf-type.ts';
 import type { ColumnChunk } from './metadata.ts';
+import { countPageRows } from './page-rows.ts';
 import { type DataPage, type Pages, walkPages } from './pages.ts';
 import type { ParquetLeaf } from './schema.ts';
 import { withParquetWasm } from './wasm.ts';
@@ -20,7 +21,7 @@ export interface RowRange {
   readonly end: number;
 }
 
-export interface LeafRequest {
+export interface LeafSource {
   readonly leaf: ParquetLeaf;
   readonly chunk: ColumnChunk;
   /** The chunk's bytes: all of them, or its dictionary page and a run of data pages. */
@@ -29,32 +30,58 @@ export interface LeafRequest {
   readonly held: RowRange;
   /** Rows of each data page in `parts`, where the offset index tells. */
   readonly pageRows: readonly number[] | null;
-  /** The rows wanted, within `held`. */
+  /** The rows that will be asked for, within `held`. */
   readonly rows: RowRange;
+  /** Rows that will be asked for at a time: about as many are decoded at once. */
+  readonly batchRows: number;
+}
+
+/** Gives a leaf's values of some rows, in ascending ranges; synchronous. */
+export interface LeafReader {
+  read(rows: RowRange): Column;
 }
 
 /** Decoded bytes that one call into the decoder aims for: its memory holds several times as much. */
 const segmentBytesTarget = 16 << 20;
 
 /**
- * One leaf column's values of some rows of a row group, in the leaf's raw type (`rawType`) inside of the bare chain of its parents:
- * a struct with one child per group, a list per repeated node. Synchronous; this is the interface of the page decoder.
- * Throws CORRUPT_FILE, LIMIT_EXCEEDED, UNSUPPORTED_FEATURE.
+ * Opens one leaf column of a row group, whose values come in the leaf's raw type (`rawType`) inside of the bare chain of its parents: a
+ * struct with one child per group, a list per repeated node. Pages are decoded as their rows are asked for, each once where ranges
+ * ascend. This is the interface of the page decoder. Both calls throw CORRUPT_FILE, LIMIT_EXCEEDED, UNSUPPORTED_FEATURE.
  */
-export function decodeLeaf(request: LeafRequest, limits: DecodeLimits): Column {
-  const { leaf, chunk, held, rows } = request;
-  const pages = walkPages(request.parts, leaf, chunk, limits.decompressedBytesMax);
-  if (rows.start === rows.end) return nullColumn(chainField(leaf, 0).type, 0);
-  const segments = cutSegments(request, pages);
-  const columns: Column[] = [];
-  for (const segment of segments) {
-    const whole = decodeSegment({ leaf, codec: chunk.codec, dictionary: pages.dictionary, ...segment }, limits);
-    const start = Math.max(0, rows.start - segment.start);
-    const end = Math.min(segment.rows, rows.end - segment.start);
-    columns.push(sliceColumn(whole, start, end));
-  }
-  if (columns.length === 0) throw corrupt(`its pages hold none of the rows ${held.start} to ${held.end}`);
-  return concatColumns(columns);
+export function openLeaf(source: LeafSource, limits: DecodeLimits): LeafReader {
+  const { leaf, chunk } = source;
+  const pages = walkPages(source.parts, leaf, chunk, limits.decompressedBytesMax);
+  const segments = source.rows.start === source.rows.end ? [] : cutSegments(source, pages);
+  let last: { readonly segment: Segment; readonly column: Column } | null = null;
+
+  const decode = (segment: Segment): Column => {
+    if (last?.segment === segment) return last.column;
+    const { dictionary } = pages;
+    const column = decodeSegment(
+      { leaf, codec: chunk.codec, dictionary, data: segment.data, rows: segment.rows },
+      limits,
+    );
+    last = { segment, column };
+    return column;
+  };
+
+  return {
+    read(rows) {
+      if (rows.start === rows.end) return nullColumn(chainField(leaf, 0).type, 0);
+      const columns: Column[] = [];
+      for (const segment of segments) {
+        const start = Math.max(0, rows.start - segment.start);
+        const end = Math.min(segment.rows, rows.end - segment.start);
+        if (start < end) columns.push(sliceColumn(decode(segment), start, end));
+        if (last?.segment === segment && end === segment.rows) last = null;
+      }
+      const found = columns.reduce((sum, column) => sum + column.length, 0);
+      if (found !== rows.end - rows.start)
+        throw corrupt(`its pages hold ${found} of the rows ${rows.start} to ${rows.end}`);
+      return concatColumns(columns);
+    },
+  };
 }
 
 interface Segment {
@@ -64,36 +91,41 @@ interface Segment {
   readonly rows: number;
 }
 
-/** The pages that hold wanted rows, cut into runs of bounded size where the pages' row counts are known. */
-function cutSegments(request: LeafRequest, pages: Pages): Segment[] {
-  const { held, rows, leaf } = request;
-  const counts = pages.data.map((page, at) => request.pageRows?.[at] ?? page.rows);
-  const heldRows = held.end - held.start;
-  if (counts.some((count) => count === null)) return [{ data: pages.data, start: held.start, rows: heldRows }];
-  const known = counts as readonly number[];
-  const total = known.reduce((sum, count) => sum + count, 0);
-  if (total !== heldRows) throw corrupt(`its pages hold ${total} rows where ${heldRows} are declared`);
+/**
+ * The pages that hold wanted rows, cut into runs of bounded size. A cut needs a page that begins a row; where no row counts can be
+ * had, all pages are one run.
+ */
+function cutSegments(source: LeafSource, pages: Pages): Segment[] {
+  const { held, rows, leaf, chunk } = source;
+  const sizes = pages.data.map((page) => decodedBytes(leaf, pages, page));
+  const whole = { data: pages.data, start: held.start, rows: held.end - held.start };
+  const isSmall = sizes.reduce((sum, size) => sum + size, 0) <= segmentBytesTarget;
+  if (isSmall && source.batchRows >= whole.rows && rows.start === held.start && rows.end === held.end) return [whole];
+  const counts = pages.data.map((page, at) => {
+    const indexed = source.pageRows?.[at];
+    return indexed === undefined ? countPageRows(page, leaf, chunk.codec) : { rows: indexed, startsRow: true };
+  });
+  if (counts.some((count) => count === null)) return [whole];
+  const total = counts.reduce((sum, count) => sum + count!.rows, 0);
+  if (total !== whole.rows) throw corrupt(`its pages hold ${total} rows where ${whole.rows} are declared`);
   const segments: Segment[] = [];
   let data: DataPage[] = [];
   let bytes = 0;
   let start = held.start;
   let end = held.start;
   const close = (): void => {
-    if (data.length > 0) segments.push({ data, start, rows: end - start });
+    if (data.length > 0 && start < rows.end && end > rows.start) segments.push({ data, start, rows: end - start });
     data = [];
     bytes = 0;
     start = end;
   };
   for (const [at, page] of pages.data.entries()) {
-    const next = end + known[at]!;
-    const wanted = end < rows.end && next > rows.start;
-    const size = decodedBytes(leaf, pages, page);
-    if (!wanted || bytes + size > segmentBytesTarget) close();
-    end = next;
-    if (!wanted) {
-      start = end;
-      continue;
-    }
+    const { rows: pageRows, startsRow } = counts[at]!;
+    const size = sizes[at]!;
+    const full = bytes + size > segmentBytesTarget || end - start >= source.batchRows;
+    const reachesWanted = end <= rows.start && end + pageRows > rows.start;
+    if (startsRow && (full || reachesWanted || end >= rows.end)) close();
+    end += pageRows;
     data.push(page);
     bytes += size;
   }
@@ -137,8 +169,9 @@ function decodeSegment(pages: LeafPages, limits: DecodeLimits): Column {
   const depthMax = 2 * pages.leaf.chain.length + 1;
   const columns = readDecodedStream(ipc, Math.max(pages.rows, values), depthMax).map((batch) => batch.columns[0]!);
   const column = columns.length === 0 ? nullColumn(chainField(pages.leaf, 0).type, 0) : concatColumns(columns);
-  if (column.length !== pages.rows)
+  if (column.length !== pages.rows) {
     throw corrupt(`it decodes to ${column.length} rows where ${pages.rows} are declared`);
+  }
   return column;
 }
 

@@ -1,10 +1,9 @@
-import { throwIfCancelled } from '../../core/cancellation.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import type { ArrowField, Column } from '../arrow/column.ts';
 import { assembleColumn, linksOf } from './assemble.ts';
 import { type ColumnPlan, planLeaves } from './column-plan.ts';
-import { decodeLeaf, type LeafRequest, type RowRange } from './decode-leaf.ts';
+import { type LeafSource, openLeaf, type RowRange } from './decode-leaf.ts';
 import type { ParquetFile } from './footer.ts';
 import { type ColumnChunk, type RowGroup, requireReadable } from './metadata.ts';
 import { type PagePlace, parseOffsetIndex } from './page-index.ts';
@@ -20,13 +19,15 @@ export interface FileProjection {
   readonly columns: readonly ColumnPlan[];
 }
 
-export interface ReadRowGroupOptions {
+export interface OpenRowGroupOptions {
   readonly file: ParquetFile;
   readonly projection: FileProjection;
   /** Place of the row group in the file. */
   readonly rowGroup: number;
   /** Rows of the group to read; absent = all. Pages outside of it are not read where the file has an offset index. */
   readonly rows?: RowRange;
+  /** Rows that `read` will be asked for at a time; absent = all at once. */
+  readonly batchRows?: number;
   readonly signal: AbortSignal;
 }
 
@@ -38,32 +39,63 @@ export interface RowGroupColumns {
   readonly bytesRead: number;
 }
 
+/** A row group's chosen columns as they lie in the file, in memory; decoded as they are asked for. Holds no other resource. */
+export interface RowGroupReader {
+  /** The rows that can be asked for. */
+  readonly rows: RowRange;
+  /** Bytes that were read from the object store. */
+  readonly bytesRead: number;
+  /**
+   * The columns of some rows, in the projection's order and types. Synchronous, so that a caller with many rows gives way between
+   * calls. Ranges that ascend decode each page once. Throws CORRUPT_FILE, LIMIT_EXCEEDED, UNSUPPORTED_FEATURE (LZO),
+   * SCHEMA_MISMATCH (a value that the column's type does not hold).
+   */
+  read(rows: RowRange): readonly Column[];
+}
+
 /** Below this many bytes of column chunks a row range reads them whole rather than ask for the offset index first. */
 const selectPagesBytesMin = 256 * 1024;
 
+/** All rows asked for at once; otherwise like {@link openRowGroup} and its reader, and throws what they throw. */
+export async function readRowGroup(options: Omit<OpenRowGroupOptions, 'batchRows'>): Promise<RowGroupColumns> {
+  const { rows, bytesRead, read } = await openRowGroup(options);
+  return { rows: rows.end - rows.start, columns: read(rows), bytesRead };
+}
+
 /**
- * Reads the projected columns of one row group, or of some of its rows. Reads exactly the column chunks of the projection's leaves
- * (pages, for a row range), near ones together; then decodes without awaiting. Throws CORRUPT_FILE, LIMIT_EXCEEDED,
- * UNSUPPORTED_FEATURE (encryption, LZO), SCHEMA_MISMATCH (a value that the column's type does not hold), CANCELLED.
+ * Reads the bytes of the projected columns of one row group, or of some of its rows: exactly the column chunks of the projection's
+ * leaves (pages, for a row range), near ones together. Throws CORRUPT_FILE, LIMIT_EXCEEDED (more than `rowGroupBytesMax`),
+ * UNSUPPORTED_FEATURE (encryption), CANCELLED, and what the store throws.
  */
-export async function readRowGroup(options: ReadRowGroupOptions): Promise<RowGroupColumns> {
+export async function openRowGroup(options: OpenRowGroupOptions): Promise<RowGroupReader> {
   const { file, projection, signal } = options;
   const group = file.metadata.rowGroups[options.rowGroup];
   if (group === undefined) throw new ServiceError('INTERNAL', `row group ${options.rowGroup} does not exist`);
   const rows = options.rows ?? { start: 0, end: group.rows };
-  if (rows.start < 0 || rows.end > group.rows || rows.start > rows.end) {
-    throw new ServiceError('INTERNAL', `rows ${rows.start} to ${rows.end} lie outside of a row group of ${group.rows}`);
-  }
+  checkWithin(rows, { start: 0, end: group.rows });
   const leaves = [...new Set(projection.columns.flatMap(planLeaves))];
   for (const leaf of leaves) requireReadable(group.chunks[leaf.index]!);
-  const { requests, bytesRead } = await fetchLeaves(file, group, leaves, rows, signal);
-  const links = new Map<number, ReturnType<typeof linksOf>>();
-  for (const request of requests) {
-    throwIfCancelled(signal);
-    links.set(request.leaf.index, linksOf(request.leaf, decodeLeaf(request, file.limits)));
-  }
-  const decoded = { rows: rows.end - rows.start, links };
-  return { rows: decoded.rows, columns: projection.columns.map((plan) => assembleColumn(plan, decoded)), bytesRead };
+  const batchRows = options.batchRows ?? Number.POSITIVE_INFINITY;
+  const { sources, bytesRead } = await fetchLeaves(file, group, leaves, rows, batchRows, signal);
+  const readers = sources.map((source) => ({ leaf: source.leaf, reader: openLeaf(source, file.limits) }));
+  return {
+    rows,
+    bytesRead,
+    read(wanted) {
+      checkWithin(wanted, rows);
+      const links = new Map(readers.map(({ leaf, reader }) => [leaf.index, linksOf(leaf, reader.read(wanted))]));
+      const decoded = { rows: wanted.end - wanted.start, links };
+      return projection.columns.map((plan) => assembleColumn(plan, decoded));
+    },
+  };
+}
+
+function checkWithin(rows: RowRange, all: RowRange): void {
+  if (rows.start >= all.start && rows.end <= all.end && rows.start <= rows.end) return;
+  throw new ServiceError(
+    'INTERNAL',
+    `rows ${rows.start} to ${rows.end} lie outside of rows ${all.start} to ${all.end}`,
+  );
 }
 
 /** What of a leaf's chunk is read: its byte ranges, in order, and the rows that lie in them. */
@@ -80,9 +112,10 @@ async function fetchLeaves(
   group: RowGroup,
   leaves: readonly ParquetLeaf[],
   rows: RowRange,
+  batchRows: number,
   signal: AbortSignal,
-): Promise<{ requests: LeafRequest[]; bytesRead: number }> {
-  if (rows.start === rows.end) return { requests: leaves.map((leaf) => emptyRequest(leaf, group)), bytesRead: 0 };
+): Promise<{ sources: LeafSource[]; bytesRead: number }> {
+  if (rows.start === rows.end) return { sources: leaves.map((leaf) => emptySource(leaf, group)), bytesRead: 0 };
   const chunks = leaves.map((leaf) => group.chunks[leaf.index]!);
   const chunkBytes = chunks.reduce((sum, chunk) => sum + chunk.range.end - chunk.range.start, 0);
   const all = rows.start === 0 && rows.end === group.rows;
@@ -100,21 +133,22 @@ async function fetchLeaves(
     signal,
   );
   let at = 0;
-  const requests = parts.map(({ leaf, chunk, ranges, held, pageRows }): LeafRequest => {
+  const sources = parts.map(({ leaf, chunk, ranges, held, pageRows }): LeafSource => {
     const bytes = fetched.parts.slice(at, at + ranges.length);
     at += ranges.length;
-    return { leaf, chunk, parts: bytes, held, pageRows, rows };
+    return { leaf, chunk, parts: bytes, held, pageRows, rows, batchRows };
   });
-  return { requests, bytesRead: places.bytesRead + fetched.bytesRead };
+  return { sources, bytesRead: places.bytesRead + fetched.bytesRead };
 }
 
-const emptyRequest = (leaf: ParquetLeaf, group: RowGroup): LeafRequest => ({
+const emptySource = (leaf: ParquetLeaf, group: RowGroup): LeafSource => ({
   leaf,
   chunk: group.chunks[leaf.index]!,
   parts: [],
   held: { start: 0, end: 0 },
   pageRows: null,
   rows: { start: 0, end: 0 },
+  batchRows: 0,
 });
 
 async function fetchOffsetIndexes(

@@ -10,7 +10,7 @@ import { type ParquetLimits, parseMetadata } from '../../scan/parquet/metadata.t
 import type { ObjectStore, ObjectWriter } from '../../storage/object-store.ts';
 import { encodeRowGroup } from './encode-row-group.ts';
 import { encodeTail, type WrittenRowGroup } from './file-footer.ts';
-import { fileMetrics } from './metrics.ts';
+import { fileMetrics, metricsModes } from './metrics.ts';
 import { countNans } from './nan-counts.ts';
 import { encoderSchema, storedColumns, storedFields } from './stored-schema.ts';
 import { parquetWriterOptions } from './writer-options.ts';
@@ -34,7 +34,7 @@ export interface EncodedFile {
   readonly splitOffsets: readonly number[];
 }
 
-/** Writes one data file. After `finish`, `abort` or an error it is of no use. */
+/** Writes one data file. After `finish`, `abort` or an error, which leaves no trace either, it is of no use. */
 export interface ParquetEncoder {
   /**
    * Writes the rows as one row group, or several where they are many; nothing is held back, so that who wants large row groups
@@ -63,6 +63,7 @@ const rowGroupRowsMax = 1 << 20;
 export function createParquetEncoder(options: ParquetEncoderOptions): ParquetEncoder {
   const { schema, objects, location, properties, limits, signal } = options;
   const writerOptions = parquetWriterOptions(properties);
+  const modes = metricsModes(schema, properties);
   const fields = storedFields(schema);
   if (fields.length === 0)
     throw new ServiceError('UNSUPPORTED_FEATURE', 'a table without columns cannot be written to Parquet');
@@ -93,41 +94,58 @@ export function createParquetEncoder(options: ParquetEncoderOptions): ParquetEnc
     groups.push({ rows, position: start, pageBytes: group.pages.length, uncompressedBytes, base, chunks });
   };
 
+  const abort = async (): Promise<void> => {
+    const open = writer;
+    writer = null;
+    await open?.[Symbol.asyncDispose]();
+  };
+
+  /** An error leaves nothing behind: the caller need not abort. */
+  const orAbort = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (error) {
+      await abort();
+      throw error;
+    }
+  };
+
+  const writeAll = async (batch: Batch): Promise<void> => {
+    const bytes = batch.columns.reduce((sum, column) => sum + columnBytes(column), 0);
+    const parts = Math.max(Math.ceil(bytes / rowGroupBytesMax), Math.ceil(batch.rows / rowGroupRowsMax));
+    const rowsEach = Math.ceil(batch.rows / Math.max(1, parts));
+    for (let start = 0; start < batch.rows; start += rowsEach) {
+      throwIfCancelled(signal);
+      const end = Math.min(batch.rows, start + rowsEach);
+      const columns = batch.columns.map((column) => sliceColumn(column, start, end));
+      await writeGroup({ ...batch, rows: end - start, columns });
+    }
+  };
+
+  const finishAll = async (): Promise<EncodedFile> => {
+    if (position === 0) await append(new Uint8Array(0));
+    const dataEnd = position;
+    const tail = encodeTail(fields, groups, dataEnd, createdBy);
+    const footer = tail.bytes.subarray(tail.footerStart);
+    const trailer = new Uint8Array(8);
+    new DataView(trailer.buffer).setUint32(0, footer.length, true);
+    trailer.set(magic, 4);
+    await append(tail.bytes);
+    await append(trailer);
+    // What goes into the manifest is what a reader will find in the file.
+    const metadata = parseMetadata(footer, dataEnd + tail.footerStart, limits);
+    const metrics = fileMetrics({ metadata, footer }, schema, modes, nans);
+    const { bytes } = await writer!.commit();
+    await abort();
+    return { bytes, rows: metadata.rows, metrics, splitOffsets: groups.map((group) => group.position) };
+  };
+
   return {
-    async write(batch) {
-      const bytes = batch.columns.reduce((sum, column) => sum + columnBytes(column), 0);
-      const parts = Math.max(Math.ceil(bytes / rowGroupBytesMax), Math.ceil(batch.rows / rowGroupRowsMax));
-      const rowsEach = Math.ceil(batch.rows / Math.max(1, parts));
-      for (let start = 0; start < batch.rows; start += rowsEach) {
-        throwIfCancelled(signal);
-        const end = Math.min(batch.rows, start + rowsEach);
-        const columns = batch.columns.map((column) => sliceColumn(column, start, end));
-        await writeGroup({ ...batch, rows: end - start, columns });
-      }
-    },
+    write: (batch) => orAbort(() => writeAll(batch)),
     get bytesWritten() {
       return position;
     },
-    async finish() {
-      if (position === 0) await append(new Uint8Array(0));
-      const dataEnd = position;
-      const tail = encodeTail(fields, groups, dataEnd, createdBy);
-      const footer = tail.bytes.subarray(tail.footerStart);
-      const trailer = new Uint8Array(8);
-      new DataView(trailer.buffer).setUint32(0, footer.length, true);
-      trailer.set(magic, 4);
-      await append(tail.bytes);
-      await append(trailer);
-      // What goes into the manifest is what a reader will find in the file.
-      const metadata = parseMetadata(footer, dataEnd + tail.footerStart, limits);
-      const metrics = fileMetrics({ metadata, footer }, schema, properties, nans);
-      const { bytes } = await writer!.commit();
-      await writer![Symbol.asyncDispose]();
-      return { bytes, rows: metadata.rows, metrics, splitOffsets: groups.map((group) => group.position) };
-    },
-    async abort() {
-      await writer?.[Symbol.asyncDispose]();
-      writer = null;
-    },
+    finish: () => orAbort(finishAll),
+    abort,
   };
 }

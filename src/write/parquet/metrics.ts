@@ -24,10 +24,9 @@ import { type MetricsMode, metricsModeOf } from './metrics-modes.ts';
 export function fileMetrics(
   file: Pick<ParquetFile, 'metadata' | 'footer'>,
   schema: Schema,
-  properties: ReadonlyMap<string, string>,
+  modes: ReadonlyMap<FieldId, MetricsMode>,
   nans: ReadonlyMap<FieldId, number>,
 ): FileMetrics {
-  const modes = modesOf(schema, properties);
   const mapping = mappingOf(file, schema);
   const groups = file.metadata.rowGroups.map((_, at) => rowGroupMetrics(file, at, mapping));
   const metrics = emptyMetrics();
@@ -61,7 +60,8 @@ function mappingOf(file: Pick<ParquetFile, 'metadata' | 'footer'>, schema: Schem
   return mapping;
 }
 
-function modesOf(schema: Schema, properties: ReadonlyMap<string, string>): Map<FieldId, MetricsMode> {
+/** The mode of every leaf by the table's properties. Throws INVALID_REQUEST for a mode that does not exist. */
+export function metricsModes(schema: Schema, properties: ReadonlyMap<string, string>): Map<FieldId, MetricsMode> {
   const leaves = indexSchema(schema).entries.filter(({ field }) => isPrimitive(field.type));
   return new Map(
     leaves.map(({ field, path }, place) => [field.id, metricsModeOf(properties, formatColumnPath(path), place)]),

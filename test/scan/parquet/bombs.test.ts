@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { defaultLimits } from '../../../src/core/limits.ts';
-import { decodeLeaf } from '../../../src/scan/parquet/decode-leaf.ts';
+import { openLeaf } from '../../../src/scan/parquet/decode-leaf.ts';
 import { decompress } from '../../../src/scan/parquet/decompress.ts';
 import { encodeLeafFile } from '../../../src/scan/parquet/leaf-file.ts';
 import type { Codec, ColumnChunk } from '../../../src/scan/parquet/metadata.ts';
@@ -74,7 +74,8 @@ function chunkOfNulls(values: number): { leaf: ParquetLeaf; chunk: ColumnChunk; 
 const decodeNulls = (values: number) => {
   const { leaf, chunk, bytes: pages } = chunkOfNulls(values);
   const rows = { start: 0, end: values };
-  return decodeLeaf({ leaf, chunk, parts: [pages], held: rows, pageRows: null, rows }, defaultLimits);
+  const source = { leaf, chunk, parts: [pages], held: rows, pageRows: null, rows, batchRows: values };
+  return openLeaf(source, defaultLimits).read(rows);
 };
 
 test('a few bytes that claim billions of values are refused before they are decoded', () => {
