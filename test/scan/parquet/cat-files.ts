@@ -12,6 +12,8 @@ import { writeIpcStream } from '../../../src/scan/arrow/ipc-write.ts';
 import { parquetToBatches } from '../../../src/scan/parquet/cat.ts';
 import { openLocalStore } from '../../../src/storage/local.ts';
 
+// Small batches cut row groups, pages and lists in many places.
+const limits = { ...defaultLimits, batchRowsDefault: 700 };
 const folder = process.argv[2]!;
 const files: string[] = JSON.parse(await text(process.stdin));
 await using objects = openLocalStore();
@@ -27,7 +29,7 @@ async function read(path: string, target: string): Promise<object> {
   const { signal } = new AbortController();
   try {
     const location = pathToFileURL(path).href;
-    const { schema, batches } = await parquetToBatches({ objects, location, limits: defaultLimits, signal });
+    const { schema, batches } = await parquetToBatches({ objects, location, limits, signal });
     const parts: Uint8Array[] = [];
     for await (const part of writeIpcStream(schema, batches)) parts.push(part);
     writeFileSync(target, Buffer.concat(parts));
