@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import type { DataFile } from '../catalog/manifest/types.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
-import type { DataFile } from '../catalog/manifest/types.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openParquet, type ParquetFile } from './parquet/footer.ts';
 

@@ -1,17 +1,17 @@
-import type { TableDecision } from '../core/access.ts';
-import type { Expression } from '../core/expression.ts';
-import { ServiceError } from '../core/errors.ts';
-import type { FieldId, SnapshotId } from '../core/ids.ts';
-import type { Limits } from '../core/limits.ts';
-import type { ColumnPath } from '../core/column-path.ts';
 import type { DataFile } from '../catalog/manifest/types.ts';
 import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
 import { indexSchema } from '../catalog/schema/lookup.ts';
 import type { NestedField, Schema } from '../catalog/schema/types.ts';
+import type { TableDecision } from '../core/access.ts';
+import type { ColumnPath } from '../core/column-path.ts';
+import { ServiceError } from '../core/errors.ts';
+import type { Expression } from '../core/expression.ts';
+import type { FieldId, SnapshotId } from '../core/ids.ts';
+import type { Limits } from '../core/limits.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ArrowSchema } from './arrow/column.ts';
 import { arrowSchemaOf } from './arrow/iceberg.ts';
-import { bindFilter, bindRowFilter, type BoundFilter, conjunction, referencedFields } from './filter/bind.ts';
+import { type BoundFilter, bindFilter, bindRowFilter, conjunction, referencedFields } from './filter/bind.ts';
 import type { FooterCache } from './footers.ts';
 import { leafIds, projectColumns, pruneToLeaves } from './projection.ts';
 import { planFiles } from './prune/plan-files.ts';
@@ -50,6 +50,8 @@ export interface ScanPlan {
   readonly schemas: ScanSchemas;
   /** On raw values; null = every row is admitted. */
   readonly rowFilter: BoundFilter | null;
+  /** Why the policy's row filter could not be bound, and admits no row: for the log alone, since it may name hidden columns. */
+  readonly rowFilterProblem: ServiceError | null;
   /** On values as the caller sees them; null = every row passes. */
   readonly clientFilter: BoundFilter | null;
   /** What both filters say of raw values, for statistics of row groups and pages; null = nothing can be skipped. */
@@ -91,7 +93,8 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
   const visible = visibleSchema(schema, access.columns);
   const output = projectColumns(visible, input.columns);
   const everywhere = withDroppedFields(schema, metadata.schemas);
-  const rowFilter = access.rowFilter === null ? null : bindRows(access.rowFilter, everywhere);
+  const bound = access.rowFilter === null ? null : bindRowFilter(access.rowFilter, [everywhere]);
+  const rowFilter = bound?.filter ?? null;
   const clientFilter = input.filter === null ? null : bindFilter(input.filter, visible, () => true);
   const leaves = new Set([...leafIds(output), ...fieldsOf(rowFilter), ...fieldsOf(clientFilter)]);
   const read = pruneToLeaves(everywhere, leaves);
@@ -102,6 +105,7 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
     metadata,
     schemas,
     rowFilter,
+    rowFilterProblem: bound?.problem ?? null,
     clientFilter,
     pruneFilter,
     access,
@@ -111,7 +115,15 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
     return { ...plan, files: [], runs: [], counts: { files: 0, filesPruned: 0, rowGroups: 0, rowGroupsPruned: 0 } };
   }
   const { objects, limits } = services;
-  const found = await planFiles({ metadata, snapshot, schema: everywhere, filter: pruneFilter, objects, limits, signal });
+  const found = await planFiles({
+    metadata,
+    snapshot,
+    schema: everywhere,
+    filter: pruneFilter,
+    objects,
+    limits,
+    signal,
+  });
   const context = { metadata, files: found.files, read, pruneFilter, footers: services.footers };
   const groups = await planRowGroups(context, limits.planFootersMax, signal);
   const counts = {
@@ -139,11 +151,6 @@ const fieldsOf = (filter: BoundFilter | null): Iterable<FieldId> => (filter === 
 function both(a: BoundFilter | null, b: BoundFilter | null): BoundFilter | null {
   if (a === null || b === null) return a ?? b;
   return conjunction([a, b]);
-}
-
-/** Fails closed: a filter that cannot be bound, or that binds to a field which cannot be read, admits no row. */
-function bindRows(filter: Expression, everywhere: Schema): BoundFilter {
-  return bindRowFilter(filter, [everywhere]).filter;
 }
 
 /**

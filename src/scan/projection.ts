@@ -1,9 +1,9 @@
+import { indexSchema } from '../catalog/schema/lookup.ts';
+import { isPrimitive, type NestedField, type Schema, type Type } from '../catalog/schema/types.ts';
 import { type ColumnPath, formatColumnPath } from '../core/column-path.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { FieldId } from '../core/ids.ts';
 import { didYouMean } from '../core/nearest.ts';
-import { indexSchema } from '../catalog/schema/lookup.ts';
-import { isPrimitive, type NestedField, type Schema, type Type } from '../catalog/schema/types.ts';
 
 /**
  * The part of a (visible) schema that a request names: top-level columns in the order of their first mention, nested fields in
@@ -78,4 +78,7 @@ export function unknownColumn(path: ColumnPath, visible: Schema): ServiceError {
 }
 
 const namedTwice = (path: ColumnPath): ServiceError =>
-  new ServiceError('INVALID_REQUEST', `columns: ${formatColumnPath(path)} is named twice, or together with a column that holds it`);
+  new ServiceError(
+    'INVALID_REQUEST',
+    `columns: ${formatColumnPath(path)} is named twice, or together with a column that holds it`,
+  );

@@ -1,15 +1,15 @@
-import type { FieldId } from '../core/ids.ts';
-import { type NameMapping, nameMappingProperty, parseNameMapping } from '../catalog/schema/name-mapping.ts';
 import type { DataFile } from '../catalog/manifest/types.ts';
 import type { TableMetadata } from '../catalog/metadata/types.ts';
+import { type NameMapping, nameMappingProperty, parseNameMapping } from '../catalog/schema/name-mapping.ts';
 import type { PrimitiveType, Schema } from '../catalog/schema/types.ts';
+import type { FieldId } from '../core/ids.ts';
 import type { BoundFilter } from './filter/bind.ts';
 import type { BoundCondition } from './filter/bound.ts';
 import type { FooterCache } from './footers.ts';
 import type { ParquetFile } from './parquet/footer.ts';
 import { pageRanges } from './parquet/page-ranges.ts';
 import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project.ts';
-import { readRowGroup, type RowGroupColumns } from './parquet/read.ts';
+import { type RowGroupColumns, readRowGroup } from './parquet/read.ts';
 import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
 import { metricsMayMatch } from './prune/metrics.ts';
 import type { WeightedRun } from './shards.ts';
@@ -37,10 +37,20 @@ export interface RowGroupPlan {
 const footersAtOnce = 8;
 
 /** The row groups of the files whose statistics admit a match, in order, weighted by the bytes that reading them takes. */
-export async function planRowGroups(context: FileContext, footersMax: number, signal: AbortSignal): Promise<RowGroupPlan> {
+export async function planRowGroups(
+  context: FileContext,
+  footersMax: number,
+  signal: AbortSignal,
+): Promise<RowGroupPlan> {
   const { files } = context;
   if (files.length > footersMax) {
-    const runs = files.map((file, at) => ({ file: at, rowGroup: null, startRow: 0, rows: file.rows, bytes: file.bytes }));
+    const runs = files.map((file, at) => ({
+      file: at,
+      rowGroup: null,
+      startRow: 0,
+      rows: file.rows,
+      bytes: file.bytes,
+    }));
     return { runs, pruned: 0 };
   }
   const plans: RowGroupPlan[] = new Array(files.length);
@@ -85,7 +95,11 @@ export interface ReadableRun {
 }
 
 /** The parts of a run that statistics and the page index leave over, in order. */
-export async function readableRuns(context: FileContext, run: RowGroupRun, signal: AbortSignal): Promise<ReadableRun[]> {
+export async function readableRuns(
+  context: FileContext,
+  run: RowGroupRun,
+  signal: AbortSignal,
+): Promise<ReadableRun[]> {
   const file = await context.footers.open(context.files[run.file]!, signal);
   const projection = projectionOf(context, file);
   const mapping = filterMapping(context, file);

@@ -1,5 +1,5 @@
-import type { FieldId } from '../core/ids.ts';
 import type { NestedField, Schema } from '../catalog/schema/types.ts';
+import type { FieldId } from '../core/ids.ts';
 import type { Column, NullColumn, StructColumn } from './arrow/column.ts';
 
 /**
@@ -37,7 +37,10 @@ function shapeStruct(from: readonly NestedField[], column: StructColumn, to: rea
   const children = picks.map((at, position) => shapeField(from[at]!, column.children[at]!, to[position]!));
   if (column.type.kind !== 'struct') return column;
   const fields = column.type.fields;
-  const type = { ...column.type, fields: picks.map((at, position) => ({ ...fields[at]!, type: children[position]!.type })) };
+  const type = {
+    ...column.type,
+    fields: picks.map((at, position) => ({ ...fields[at]!, type: children[position]!.type })),
+  };
   return { ...column, type, children };
 }
 
@@ -73,7 +76,8 @@ function findLeaf(field: NestedField, column: Column, fieldId: FieldId): Column 
   if (field.type.kind !== 'struct' || column.kind !== 'struct') return null;
   for (let at = 0; at < field.type.fields.length; at++) {
     const found = findLeaf(field.type.fields[at]!, column.children[at]!, fieldId);
-    if (found !== null) return column.validity === null || found.kind === 'null' ? found : maskNulls(found, column.validity);
+    if (found !== null)
+      return column.validity === null || found.kind === 'null' ? found : maskNulls(found, column.validity);
   }
   return null;
 }

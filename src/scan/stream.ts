@@ -12,7 +12,7 @@ import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
 import type { ScanPlan, ScanServices } from './plan.ts';
 import type { MaskKeys } from './restrict/masks.ts';
 import { restrictBatch } from './restrict/restrict.ts';
-import { type FileContext, type ReadableRun, readableRuns, type RowGroupRun } from './row-groups.ts';
+import { type FileContext, type ReadableRun, type RowGroupRun, readableRuns } from './row-groups.ts';
 import { leafColumn, shapeColumns } from './shape.ts';
 import { isBefore, type Position, type ShardRange } from './shards.ts';
 
@@ -97,7 +97,8 @@ async function* pieces(
     for (let start = 0; start < run.rows; start += windowRows) {
       throwIfCancelled(signal);
       const end = Math.min(run.rows, start + windowRows);
-      const window = start === 0 && end === run.rows ? columns : columns.map((column) => sliceColumn(column, start, end));
+      const window =
+        start === 0 && end === run.rows ? columns : columns.map((column) => sliceColumn(column, start, end));
       const piece = shapePiece(plan, window, end - start, { file: run.file, row: run.startRow + start }, maskKeys);
       if (piece.rows > 0) yield piece;
     }
@@ -237,12 +238,20 @@ function* cutToBytes(
       const end = Math.min(rows, start + step);
       const [before] = splitPieces(from, end);
       const [, slice] = splitPieces(before, start);
-      yield* cutToBytes(columns.map((column) => sliceColumn(column, start, end)), slice, plan, options);
+      yield* cutToBytes(
+        columns.map((column) => sliceColumn(column, start, end)),
+        slice,
+        plan,
+        options,
+      );
     }
     return;
   }
   if (bytes > options.bytesMax) {
-    throw new ServiceError('LIMIT_EXCEEDED', `one row has ${bytes} bytes, more than a message may have (${options.bytesMax})`);
+    throw new ServiceError(
+      'LIMIT_EXCEEDED',
+      `one row has ${bytes} bytes, more than a message may have (${options.bytesMax})`,
+    );
   }
   const batch = { schema: plan.schemas.arrow, rows, columns };
   yield { batch, next: after(from[from.length - 1]!) };

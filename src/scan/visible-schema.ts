@@ -1,6 +1,14 @@
+import {
+  isPrimitive,
+  type ListType,
+  type MapType,
+  type NestedField,
+  type Schema,
+  type StructType,
+  type Type,
+} from '../catalog/schema/types.ts';
 import type { ColumnAccess } from '../core/access.ts';
 import type { FieldId } from '../core/ids.ts';
-import { isPrimitive, type ListType, type MapType, type NestedField, type Schema, type StructType, type Type } from '../catalog/schema/types.ts';
 import { maskResultType } from './restrict/masks.ts';
 
 /**

@@ -1,8 +1,9 @@
-import type { NamespaceFacts, TableFacts } from '../core/access.ts';
-import { formatNamespace, type Namespace } from '../core/identifier.ts';
-import type { FieldId } from '../core/ids.ts';
 import type { Catalog, Table } from '../catalog/catalog-types.ts';
+import type { TableMetadata } from '../catalog/metadata/types.ts';
 import type { TagEntry } from '../catalog/store/catalog-store.ts';
+import type { NamespaceFacts, TableFacts } from '../core/access.ts';
+import { formatNamespace, formatTable, type Namespace } from '../core/identifier.ts';
+import type { FieldId } from '../core/ids.ts';
 import { layerProperty, tableFacts } from './table-facts.ts';
 
 /** What policy may know of the catalog's tables and namespaces: tags and layers as they are now. */
@@ -19,6 +20,12 @@ interface Snapshot {
   readonly fields: ReadonlyMap<string, ReadonlyMap<FieldId, readonly string[]>>;
   readonly namespaceTags: ReadonlyMap<string, readonly string[]>;
   readonly namespaces: Map<string, NamespaceFacts | null>;
+}
+
+/** The same object while nothing changed: policy recognizes facts by identity. */
+interface CachedFacts {
+  readonly version: string;
+  readonly facts: TableFacts;
 }
 
 export function createFactsSource(catalog: Catalog): FactsSource {
@@ -49,15 +56,21 @@ export function createFactsSource(catalog: Catalog): FactsSource {
     return facts;
   };
 
+  const cached = new WeakMap<TableMetadata, CachedFacts>();
   return {
     ofNamespace,
     async ofTable({ identifier, metadata }) {
       const known = await current();
+      const last = cached.get(metadata);
+      if (last?.version === known.version && formatTable(last.facts.identifier) === formatTable(identifier))
+        return last.facts;
       const tags = {
         table: known.tables.get(metadata.tableUuid) ?? [],
         fields: known.fields.get(metadata.tableUuid) ?? new Map(),
       };
-      return tableFacts(identifier, metadata, tags, await ofNamespace(identifier.namespace));
+      const facts = tableFacts(identifier, metadata, tags, await ofNamespace(identifier.namespace));
+      cached.set(metadata, { version: known.version, facts });
+      return facts;
     },
   };
 }

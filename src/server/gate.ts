@@ -1,12 +1,12 @@
+import { type Auditor, auditOfDecision } from '../auth/audit.ts';
+import type { Authenticator } from '../auth/authenticate/authenticator.ts';
+import type { PolicyStore } from '../auth/policy/reload.ts';
+import type { Catalog, Table } from '../catalog/catalog-types.ts';
 import type { NamespaceFacts, Principal, TableAction, TableDecision, TableFacts } from '../core/access.ts';
 import { isServiceError, ServiceError } from '../core/errors.ts';
 import { formatNamespace, formatTable, type Namespace, type TableIdentifier } from '../core/identifier.ts';
 import type { TableUuid } from '../core/ids.ts';
 import { nearestName } from '../core/nearest.ts';
-import { type Auditor, auditOfDecision } from '../auth/audit.ts';
-import type { Authenticator } from '../auth/authenticate/authenticator.ts';
-import type { PolicyStore } from '../auth/policy/reload.ts';
-import type { Catalog, Table } from '../catalog/catalog-types.ts';
 import type { FactsSource } from './facts-source.ts';
 
 /** A table that a principal may know of, and what it may do with it. */
@@ -66,13 +66,19 @@ export function createGate(options: GateOptions): Gate {
       kind: 'decision',
       ...who(principal),
       table,
-      ...(decision === null ? { policyVersion: policies.current.version, policyDigest: null, determinedBy: [] } : auditOfDecision(decision)),
+      ...(decision === null
+        ? { policyVersion: policies.current.version, policyDigest: null, determinedBy: [] }
+        : auditOfDecision(decision)),
       action,
       outcome: decision?.actions.has(action) === true ? 'allowed' : 'denied',
     });
   };
 
-  const notFound = async (principal: Principal, identifier: TableIdentifier, signal: AbortSignal): Promise<ServiceError> => {
+  const notFound = async (
+    principal: Principal,
+    identifier: TableIdentifier,
+    signal: AbortSignal,
+  ): Promise<ServiceError> => {
     const name = formatTable(identifier);
     const suggestion = await nearestVisible(principal, name, signal);
     const hint = suggestion === null ? '' : ` Did you mean ${suggestion}?`;
@@ -85,16 +91,25 @@ export function createGate(options: GateOptions): Gate {
     for (let turn = 0; turn < suggestionsMax; turn++) {
       const nearest = nearestName(name, tables.keys());
       if (nearest === null) return null;
-      try {
-        const seen = await decide(principal, await catalog.loadTable(tables.get(nearest)!.identifier, signal));
-        if (seen.decision.visible) return nearest;
-      } catch (error) {
-        // A table that cannot be read or decided is no suggestion, and no reason for another error either.
-        if (!isServiceError(error)) throw error;
-      }
+      const seen = await seenOrNothing(principal, tables.get(nearest)!.identifier, signal);
+      if (seen?.decision.visible === true) return nearest;
       tables.delete(nearest);
     }
     return null;
+  };
+
+  /** A table that cannot be read or decided is left out of what lists several, and must not keep the others out. */
+  const seenOrNothing = async (
+    principal: Principal,
+    identifier: TableIdentifier,
+    signal: AbortSignal,
+  ): Promise<SeenTable | null> => {
+    try {
+      return await decide(principal, await catalog.loadTable(identifier, signal));
+    } catch (error) {
+      if (isServiceError(error) && !signal.aborted) return null;
+      throw error;
+    }
   };
 
   const load = async (identifier: TableIdentifier, signal: AbortSignal): Promise<Table | null> => {
@@ -130,8 +145,7 @@ export function createGate(options: GateOptions): Gate {
 
     async *list(principal, signal) {
       for (const { identifier } of await catalog.listTables(null)) {
-        const table = await load(identifier, signal);
-        const seen = table === null ? null : await decide(principal, table);
+        const seen = await seenOrNothing(principal, identifier, signal);
         if (seen?.decision.visible === true) yield seen;
       }
     },
@@ -155,7 +169,10 @@ export function createGate(options: GateOptions): Gate {
       }
       if (permitted.has('write')) return;
       record(principal, formatTable(identifier), 'write', null);
-      throw new ServiceError('PERMISSION_DENIED', `write on the namespace ${name} is not permitted to ${principal.name}`);
+      throw new ServiceError(
+        'PERMISSION_DENIED',
+        `write on the namespace ${name} is not permitted to ${principal.name}`,
+      );
     },
 
     async requireAdministrator(token, signal) {

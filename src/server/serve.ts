@@ -42,7 +42,7 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   const policies = resources.use(await openPolicies(embedded, log));
   const gate = openGate(config, embedded, policies, log);
   const ports = { data: 0 };
-  const services = await flightServices({ config, embedded, policies, gate, metrics, ports });
+  const services = await flightServices({ config, embedded, policies, gate, metrics, log, ports });
   const tls = await readTls(config);
   const budget = new ByteBudget(limits);
   for (const stop of observeBudget(metrics, budget)) resources.defer(stop);
@@ -99,7 +99,8 @@ function openPolicies(embedded: Embedded, log: Log): Promise<PolicyStore> {
   return embedded.openPolicies({
     onError: (error) => log.error(policiesKept, {}, error),
     onWarnings: (warnings) => {
-      for (const { file, line } of warnings) log.warn('a policy may not do what it says: run headrace policy check', { file, line });
+      for (const { file, line } of warnings)
+        log.warn('a policy may not do what it says: run headrace policy check', { file, line });
     },
   });
 }
@@ -141,6 +142,7 @@ interface ServiceParts {
   readonly policies: PolicyStore;
   readonly gate: Gate;
   readonly metrics: Metrics;
+  readonly log: Log;
   /** Filled in once the data port is bound. */
   readonly ports: { readonly data: number };
 }
@@ -151,6 +153,7 @@ async function flightServices({
   policies,
   gate,
   metrics,
+  log,
   ports,
 }: ServiceParts): Promise<FlightServices> {
   const { limits, dataDir } = config;
@@ -169,7 +172,9 @@ async function flightServices({
     limits,
     scan,
     auditor,
-    planner: createPlanner(scan, limits),
+    planner: createPlanner(scan, limits, (table, problem) => {
+      log.warn('a row filter cannot be bound to its table and admits no row', { table, code: problem.code });
+    }),
     tickets: createTickets(await openTicketSealer({ keys: ticketKeys })),
     running: createRunningPlans(),
     ticketTtlMs: config.tickets.ttlMs,

@@ -1,10 +1,10 @@
+import type { TableMetadata } from '../catalog/metadata/types.ts';
+import { indexSchema } from '../catalog/schema/lookup.ts';
+import { isPrimitive } from '../catalog/schema/types.ts';
 import type { ColumnFacts, NamespaceFacts, TableFacts } from '../core/access.ts';
 import { formatColumnPath } from '../core/column-path.ts';
 import type { TableIdentifier } from '../core/identifier.ts';
 import type { FieldId } from '../core/ids.ts';
-import { indexSchema } from '../catalog/schema/lookup.ts';
-import { isPrimitive } from '../catalog/schema/types.ts';
-import type { TableMetadata } from '../catalog/metadata/types.ts';
 
 export const layerProperty = 'headrace.layer';
 

@@ -1,8 +1,15 @@
+import { describeType as describeIcebergType } from '../catalog/schema/type-text.ts';
+import {
+  isPrimitive,
+  type ListType,
+  type MapType,
+  type NestedField,
+  type Schema,
+  type StructType,
+} from '../catalog/schema/types.ts';
 import { type ColumnPath, formatColumnPath } from '../core/column-path.ts';
 import { isServiceError, ServiceError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
-import { describeType as describeIcebergType } from '../catalog/schema/type-text.ts';
-import { isPrimitive, type ListType, type MapType, type NestedField, type Schema, type StructType } from '../catalog/schema/types.ts';
 import {
   type ArrowField,
   type ArrowSchema,
@@ -93,7 +100,8 @@ function planType(field: NestedField, to: ArrowType, from: ArrowType, path: Colu
       if (from.kind === 'struct' && to.kind === 'struct') return planStruct(type, to, from.fields, path);
       break;
     case 'list':
-      if ((from.kind === 'list' || from.kind === 'fixed-size-list') && to.kind === 'list') return planList(type, to, from.element, path);
+      if ((from.kind === 'list' || from.kind === 'fixed-size-list') && to.kind === 'list')
+        return planList(type, to, from.element, path);
       break;
     case 'map':
       if (from.kind === 'map' && to.kind === 'map') return planMap(type, to, from, path);
@@ -117,7 +125,12 @@ function requireCast(field: NestedField, to: ArrowType, from: ArrowType, path: C
   }
 }
 
-function planStruct(type: StructType, to: ArrowType & { kind: 'struct' }, given: readonly ArrowField[], path: ColumnPath): Fill {
+function planStruct(
+  type: StructType,
+  to: ArrowType & { kind: 'struct' },
+  given: readonly ArrowField[],
+  path: ColumnPath,
+): Fill {
   const places = placesByName(given, type.fields, path);
   const fills = type.fields.map((field, at) =>
     planField(field, to.fields[at]!, given[places[at] ?? -1] ?? null, [...path, field.name]),
@@ -137,7 +150,12 @@ function planList(type: ListType, to: ArrowType & { kind: 'list' }, given: Arrow
   };
 }
 
-function planMap(type: MapType, to: ArrowType & { kind: 'map' }, from: ArrowType & { kind: 'map' }, path: ColumnPath): Fill {
+function planMap(
+  type: MapType,
+  to: ArrowType & { kind: 'map' },
+  from: ArrowType & { kind: 'map' },
+  path: ColumnPath,
+): Fill {
   const key = planField(type.key, to.key, from.key, [...path, type.key.name]);
   const value = planField(type.value, to.value, from.value, [...path, type.value.name]);
   return (incoming) => {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { FieldId } from '../core/ids.ts';
-import type { Limits } from '../core/limits.ts';
 import type { DataFile, FileMetrics } from '../catalog/manifest/types.ts';
 import { partitionPath } from '../catalog/partition/spec.ts';
 import type { PartitionSpec } from '../catalog/partition/types.ts';
 import type { Schema, Value } from '../catalog/schema/types.ts';
+import type { FieldId } from '../core/ids.ts';
+import type { Limits } from '../core/limits.ts';
 import type { Batch, Column } from '../scan/arrow/column.ts';
 import { columnBytes } from '../scan/arrow/kernels/bytes.ts';
 import { concatColumns } from '../scan/arrow/kernels/concat.ts';
@@ -147,7 +147,8 @@ const rowGroupBytes = 32 << 20;
 /** Starts with the file's number. */
 const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
-const takeAll = (columns: readonly Column[], rows: Int32Array): Column[] => columns.map((column) => takeColumn(column, rows));
+const takeAll = (columns: readonly Column[], rows: Int32Array): Column[] =>
+  columns.map((column) => takeColumn(column, rows));
 
 function joinBatches(batches: readonly Batch[]): Batch {
   const [first] = batches;

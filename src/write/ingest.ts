@@ -1,16 +1,16 @@
+import type { BuiltCommit, Catalog, CommitOptions, CommittedTable, Table } from '../catalog/catalog-types.ts';
+import type { DataFile } from '../catalog/manifest/types.ts';
+import { currentSchemaOf } from '../catalog/metadata/time-travel.ts';
+import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
+import { parsePartitionBy, unpartitioned } from '../catalog/partition/spec.ts';
+import type { PartitionSpec } from '../catalog/partition/types.ts';
+import type { Schema } from '../catalog/schema/types.ts';
+import { produceSnapshot } from '../catalog/snapshot/produce.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Expression } from '../core/expression.ts';
 import type { Limits } from '../core/limits.ts';
-import type { PutRequest } from '../core/requests.ts';
 import { didYouMean } from '../core/nearest.ts';
-import type { BuiltCommit, Catalog, CommitOptions, CommittedTable, Table } from '../catalog/catalog-types.ts';
-import type { DataFile } from '../catalog/manifest/types.ts';
-import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
-import { currentSchemaOf } from '../catalog/metadata/time-travel.ts';
-import { parsePartitionBy, unpartitioned } from '../catalog/partition/spec.ts';
-import type { PartitionSpec } from '../catalog/partition/types.ts';
-import { produceSnapshot } from '../catalog/snapshot/produce.ts';
-import type { Schema } from '../catalog/schema/types.ts';
+import type { PutRequest } from '../core/requests.ts';
 import type { ArrowSchema, Batch } from '../scan/arrow/column.ts';
 import { icebergSchemaOf } from '../scan/arrow/iceberg.ts';
 import type { FooterCache } from '../scan/footers.ts';
@@ -93,7 +93,11 @@ async function createTarget(input: IngestInput, services: IngestServices): Promi
   const schema = icebergSchemaOf(input.schema);
   const partitionSpec =
     request.partitionBy.length === 0 ? unpartitioned : parsePartitionBy(request.partitionBy, schema, { specId: 0 });
-  const definition = { schema, partitionSpec, ...(request.formatVersion !== null && { formatVersion: request.formatVersion }) };
+  const definition = {
+    schema,
+    partitionSpec,
+    ...(request.formatVersion !== null && { formatVersion: request.formatVersion }),
+  };
   const staged = await catalog.stageTable(request.table, definition);
   return {
     metadata: staged,
@@ -121,7 +125,9 @@ async function existingTarget(input: IngestInput, services: IngestServices, sign
   requireBranch(metadata, request.branch);
   const context = { objects: catalog.objects, footers: services.footers, limits: services.limits };
   const overwrite =
-    request.mode === 'overwrite' ? await planOverwrite(table, request.branch, input.overwriteFilter, context, signal) : null;
+    request.mode === 'overwrite'
+      ? await planOverwrite(table, request.branch, input.overwriteFilter, context, signal)
+      : null;
   return {
     metadata,
     schema: currentSchemaOf(metadata),
@@ -230,17 +236,23 @@ const resultOf = (written: WrittenRows, snapshot: Snapshot): string =>
 
 function requireBranch(metadata: TableMetadata, branch: string): void {
   if (branch === 'main' || branchHead(metadata, branch) !== null) return;
-  throw new ServiceError('NOT_FOUND', `the table has no branch ${JSON.stringify(branch)}.${didYouMean(branch, metadata.refs.keys())}`);
+  throw new ServiceError(
+    'NOT_FOUND',
+    `the table has no branch ${JSON.stringify(branch)}.${didYouMean(branch, metadata.refs.keys())}`,
+  );
 }
 
 /** A retry meets whatever the table has become; rows that were conformed to another schema must not go in. */
 function requireSameTable(before: TableMetadata, now: TableMetadata): void {
-  if (now.tableUuid !== before.tableUuid) throw conflict('the table was replaced by another one while the rows were written');
-  if (now.currentSchemaId !== before.currentSchemaId) throw conflict("the table's schema changed while the rows were written");
+  if (now.tableUuid !== before.tableUuid)
+    throw conflict('the table was replaced by another one while the rows were written');
+  if (now.currentSchemaId !== before.currentSchemaId)
+    throw conflict("the table's schema changed while the rows were written");
 }
 
 const conflict = (what: string): ServiceError => new ServiceError('COMMIT_CONFLICT', `${what}: send them again`);
-const alreadyExists = (): ServiceError => new ServiceError('ALREADY_EXISTS', 'the table exists already: use mode "append" or "overwrite"');
+const alreadyExists = (): ServiceError =>
+  new ServiceError('ALREADY_EXISTS', 'the table exists already: use mode "append" or "overwrite"');
 
 const defaultSpecOf = (metadata: TableMetadata): PartitionSpec =>
   metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId) ?? unpartitioned;

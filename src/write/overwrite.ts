@@ -1,15 +1,15 @@
-import { ServiceError } from '../core/errors.ts';
-import type { Expression } from '../core/expression.ts';
-import type { Limits } from '../core/limits.ts';
 import type { Table } from '../catalog/catalog-types.ts';
 import type { DataFile } from '../catalog/manifest/types.ts';
 import { currentSchemaOf } from '../catalog/metadata/time-travel.ts';
 import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
 import type { Schema } from '../catalog/schema/types.ts';
+import { ServiceError } from '../core/errors.ts';
+import type { Expression } from '../core/expression.ts';
+import type { Limits } from '../core/limits.ts';
 import type { Batch } from '../scan/arrow/column.ts';
 import { arrowSchemaOf } from '../scan/arrow/iceberg.ts';
 import { takeColumn } from '../scan/arrow/kernels/take.ts';
-import { bindFilter, type BoundFilter } from '../scan/filter/bind.ts';
+import { type BoundFilter, bindFilter } from '../scan/filter/bind.ts';
 import { evaluateFilter } from '../scan/filter/evaluate.ts';
 import type { FooterCache } from '../scan/footers.ts';
 import { metricsMustMatch } from '../scan/prune/metrics.ts';
@@ -39,7 +39,8 @@ export interface OverwriteServices {
 export function branchHead(metadata: TableMetadata, branch: string): Snapshot | null {
   const ref = metadata.refs.get(branch);
   if (ref === undefined) return null;
-  if (ref.type === 'tag') throw new ServiceError('INVALID_REQUEST', `${JSON.stringify(branch)} is a tag, which cannot be written to`);
+  if (ref.type === 'tag')
+    throw new ServiceError('INVALID_REQUEST', `${JSON.stringify(branch)} is a tag, which cannot be written to`);
   return metadata.snapshots.find(({ snapshotId }) => snapshotId === ref.snapshotId) ?? null;
 }
 
@@ -62,7 +63,10 @@ export async function planOverwrite(
       const paths = new Set(now.map((file) => file.path));
       // Without a filter everything is replaced, whenever it came; with one, what came later was not looked at.
       if (bound !== null && (paths.size !== matched.length || matched.some((file) => !paths.has(file.path)))) {
-        throw new ServiceError('COMMIT_CONFLICT', 'rows that the overwrite filter may match were changed by another writer: try again');
+        throw new ServiceError(
+          'COMMIT_CONFLICT',
+          'rows that the overwrite filter may match were changed by another writer: try again',
+        );
       }
       return paths;
     },
@@ -99,7 +103,8 @@ async function* survivingRows(
       const { columns } = await run.read();
       const matches = evaluateFilter(filter, (id) => leafColumn(schema, columns, id)!, run.rows);
       const kept = rowsNotTrue(matches);
-      if (kept.length > 0) yield { schema: arrow, rows: kept.length, columns: columns.map((column) => takeColumn(column, kept)) };
+      if (kept.length > 0)
+        yield { schema: arrow, rows: kept.length, columns: columns.map((column) => takeColumn(column, kept)) };
     }
   }
 }

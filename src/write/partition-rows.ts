@@ -1,5 +1,5 @@
-import type { PartitionField, PartitionSpec } from '../catalog/partition/types.ts';
 import { applyTransform } from '../catalog/partition/transform.ts';
+import type { PartitionField, PartitionSpec } from '../catalog/partition/types.ts';
 import { indexSchema } from '../catalog/schema/lookup.ts';
 import type { PrimitiveType, Schema, Value } from '../catalog/schema/types.ts';
 import { type Batch, type Column, type FixedColumn, isValid } from '../scan/arrow/column.ts';
@@ -145,7 +145,10 @@ function combine(coded: readonly Coded[], rows: number): { readonly first: numbe
     for (let row = 0; row < rows; row++) {
       const combined = groups[row]! * values.length + codes[row]!;
       let group = dense.get(combined);
-      if (group === undefined) dense.set(combined, (group = dense.size));
+      if (group === undefined) {
+        group = dense.size;
+        dense.set(combined, group);
+      }
       next[row] = group;
     }
     groups = next;

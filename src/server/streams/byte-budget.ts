@@ -31,13 +31,14 @@ interface Waiter {
 /**
  * Bounds the bytes that wait for readers, per stream and over all streams, so that a slow reader slows nobody but itself.
  *
- * Each open stream owns a reserve of one message of the usual size, which no other stream can take. What is left over is a pool: a stream
- * may hold no more of it than is still free, so a crowd of stalled readers always leaves a share to the next one, and a lone fast reader
- * gets half of it (dynamic thresholds, Choudhury and Hahne 1998). Waiters for the pool are served in the order in which they came. A stream
- * whose reserve does not fit any more is refused when it opens.
+ * Each open stream owns a reserve of one message of the usual size, which no other stream can take; a stream whose reserve does not fit any
+ * more is refused when it opens. A quarter of the budget is a pool for those that want more: a stream may hold no more of it than is still
+ * free, so that a crowd of stalled readers always leaves a share to the next one (dynamic thresholds, Choudhury and Hahne 1998). Waiters
+ * for the pool are served in the order in which they came.
  */
 export class ByteBudget {
   readonly #limits: BudgetLimits;
+  readonly #poolBytes: number;
   readonly #waiters: Waiter[] = [];
   #open = 0;
   #queued = 0;
@@ -45,6 +46,8 @@ export class ByteBudget {
 
   constructor(limits: BudgetLimits) {
     this.#limits = limits;
+    // Below one message of the largest size, such a message could wait for ever.
+    this.#poolBytes = Math.max(limits.messageBytesMax, Math.floor(limits.streamsBytesMax / 4));
   }
 
   get openStreams(): number {
@@ -57,14 +60,12 @@ export class ByteBudget {
 
   /** Throws LIMIT_EXCEEDED where no further stream fits. */
   open(): StreamBudget {
-    const { streamsMax, messageBytesTarget, messageBytesMax, streamsBytesMax } = this.#limits;
-    // The pool never gets smaller than one message of the largest size, or such a message could wait for ever.
-    const needed = (this.#open + 1) * messageBytesTarget + messageBytesMax;
-    const fits = this.#open === 0 || needed <= streamsBytesMax;
-    if (this.#open >= streamsMax || !fits || this.#pooled > this.#poolBytes(this.#open + 1)) {
+    const { streamsMax, messageBytesTarget, streamsBytesMax } = this.#limits;
+    const fits = this.#open === 0 || (this.#open + 1) * messageBytesTarget + this.#poolBytes <= streamsBytesMax;
+    if (this.#open >= streamsMax || !fits) {
       throw new ServiceError(
         'LIMIT_EXCEEDED',
-        `${this.#open} streams are open and their buffers are full (limits.streamsMax, limits.streamsBytesMax): try again later`,
+        `${this.#open} streams are open, more do not fit (limits.streamsMax, limits.streamsBytesMax): try again later`,
       );
     }
     this.#open++;
@@ -77,10 +78,6 @@ export class ByteBudget {
       give: (bytes) => this.#give(stream, bytes),
       [Symbol.dispose]: () => this.#close(stream),
     };
-  }
-
-  #poolBytes(open: number): number {
-    return Math.max(this.#limits.streamsBytesMax - open * this.#limits.messageBytesTarget, 0);
   }
 
   #poolUse(queued: number): number {
@@ -118,7 +115,7 @@ export class ByteBudget {
     const after = stream.queued + bytes;
     if (after <= messageBytesTarget) return true;
     if (stream.queued > 0 && after > streamBytesMax) return false;
-    const free = this.#poolBytes(this.#open) - this.#pooled;
+    const free = this.#poolBytes - this.#pooled;
     const more = this.#poolUse(after) - this.#poolUse(stream.queued);
     if (stream.queued === 0) return more <= free || this.#pooled === 0;
     return this.#poolUse(after) <= free - more;

@@ -21,7 +21,12 @@ export interface Planner {
 const fileBytes = 2_048;
 const runBytes = 96;
 
-export function createPlanner(services: ScanServices, limits: Limits): Planner {
+/** `onProblem` is told, for the log, of a row filter that admits nothing because it cannot be bound to the table. */
+export function createPlanner(
+  services: ScanServices,
+  limits: Limits,
+  onProblem: (table: string, problem: ServiceError) => void,
+): Planner {
   const plans = new LRUCache<string, ScanPlan>({
     maxSize: limits.planCacheBytesMax,
     sizeCalculation: (plan) => 4_096 + plan.files.length * fileBytes + plan.runs.length * runBytes,
@@ -33,6 +38,7 @@ export function createPlanner(services: ScanServices, limits: Limits): Planner {
       const known = plans.get(digest);
       if (known !== undefined) return { plan: known, digest };
       const plan = await planTerms(seen, terms, services, signal);
+      if (plan.rowFilterProblem !== null) onProblem(formatTable(seen.table.identifier), plan.rowFilterProblem);
       plans.set(digest, plan);
       return { plan, digest };
     },
