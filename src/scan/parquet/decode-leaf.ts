@@ -151,6 +151,8 @@ function valueWidth(type: ArrowType): number {
   return type.kind === 'fixed-size-binary' ? type.byteWidth : 1;
 }
 
+const undecodable = { code: 'CORRUPT_FILE', message: 'a Parquet column chunk cannot be decoded' } as const;
+
 function decodeSegment(pages: LeafPages, limits: DecodeLimits): Column {
   const values = pages.data.reduce((sum, page) => sum + page.values, 0);
   const leastBytes = values * (pages.leaf.physical === 'byte-array' ? 4 : valueWidth(rawType(pages.leaf)));
@@ -162,7 +164,7 @@ function decodeSegment(pages: LeafPages, limits: DecodeLimits): Column {
     );
   }
   const file = encodeLeafFile(pages);
-  const ipc = withParquetWasm(limits.decoderMemoryBytesMax, 'a Parquet column chunk cannot be decoded', (api) =>
+  const ipc = withParquetWasm(limits.decoderMemoryBytesMax, undecodable, (api) =>
     api.readParquet(file, { batchSize: Math.max(1, pages.rows) }).intoIPCStream(),
   );
   // Each node of the chain is at most a list and a struct.

@@ -57,6 +57,9 @@ export type ParquetLimits = Pick<
 >;
 
 const what = 'the Parquet footer';
+/** A list is a group, a repeated group and the element's own nodes. */
+const elementsPerField = 2;
+const nodesPerLevel = 2;
 const keyValueMax = 10_000;
 /** Thrift nesting of a footer: schema, row groups, chunks, their metadata, statistics; skipped fields may go deeper. */
 const thriftDepthMax = 32;
@@ -109,8 +112,9 @@ export function parseMetadata(footer: Uint8Array, dataEnd: number, limits: Parqu
 
 function readSchema(reader: ThriftReader, type: number, limits: ParquetLimits): ParquetSchema {
   const elements: SchemaElement[] = [];
-  reader.list(type, limits.schemaFieldsMax, (element) => elements.push(readElement(reader, element)));
-  return buildSchema(elements, limits.schemaDepthMax);
+  const elementsMax = elementsPerField * limits.schemaFieldsMax;
+  reader.list(type, elementsMax, (element) => elements.push(readElement(reader, element)));
+  return buildSchema(elements, nodesPerLevel * limits.schemaDepthMax);
 }
 
 function readElement(reader: ThriftReader, elementType: number): SchemaElement {

@@ -17,17 +17,23 @@ interface Instance {
   readonly memoryBytesMax: number;
 }
 
+/** What a failure of the work means: a damaged file where one is read, our own fault where one is written. */
+export interface WasmFailure {
+  readonly code: 'CORRUPT_FILE' | 'INTERNAL';
+  readonly message: string;
+}
+
 let current: Instance | null = null;
 let source: { readonly path: string; readonly glue: string; readonly binary: Uint8Array } | null = null;
 
 /**
  * Runs one synchronous piece of work on the decoder's instance, which must free what it makes. An instance that trapped, or that
  * has grown large, is dropped with its memory and the next call starts a fresh one. Whatever the module throws becomes
- * CORRUPT_FILE with `problem`, or LIMIT_EXCEEDED where its memory ran out at `memoryBytesMax`.
+ * `failure`, or LIMIT_EXCEEDED where its memory ran out at `memoryBytesMax`.
  */
 export function withParquetWasm<Result>(
   memoryBytesMax: number,
-  problem: string,
+  failure: WasmFailure,
   work: (api: ParquetWasm) => Result,
 ): Result {
   if (current === null || current.memoryBytesMax !== memoryBytesMax) current = instantiate(memoryBytesMax);
@@ -40,12 +46,16 @@ export function withParquetWasm<Result>(
       current = null;
       // A failed allocation aborts the module as any other trap does; only the memory's size tells them apart.
       if (instance.memory.buffer.byteLength > memoryBytesMax / 2) {
-        throw new ServiceError('LIMIT_EXCEEDED', `${problem}: it needs more than ${memoryBytesMax} bytes of memory`, {
-          cause,
-        });
+        throw new ServiceError(
+          'LIMIT_EXCEEDED',
+          `${failure.message}: it needs more than ${memoryBytesMax} bytes of memory`,
+          {
+            cause,
+          },
+        );
       }
     }
-    throw new ServiceError('CORRUPT_FILE', problem, { cause });
+    throw new ServiceError(failure.code, failure.message, { cause });
   } finally {
     if (instance.memory.buffer.byteLength > retainedBytesMax && current === instance) current = null;
   }

@@ -30,6 +30,7 @@ export interface EncodedRowGroup {
   readonly chunks: readonly EncodedChunk[];
 }
 
+const unencodable = { code: 'INTERNAL', message: 'rows cannot be encoded as Parquet' } as const;
 const magicBytes = 4;
 const trailerBytes = 8;
 const thriftDepthMax = 32;
@@ -45,7 +46,7 @@ export function encodeRowGroup(
   limits: ParquetLimits,
 ): EncodedRowGroup {
   const ipc = ipcStream(schema, { ...batch, schema });
-  const file = withParquetWasm(limits.decoderMemoryBytesMax, 'rows cannot be encoded as Parquet', (api) => {
+  const file = withParquetWasm(limits.decoderMemoryBytesMax, unencodable, (api) => {
     const table = api.Table.fromIPCStream(ipc);
     // Both arguments are consumed by the call.
     return api.writeParquet(table, wasmWriterProperties(api, options, batch.rows));

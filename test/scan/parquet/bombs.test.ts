@@ -106,7 +106,7 @@ test('a decoder that runs out of its memory answers LIMIT_EXCEEDED and the next 
   const decode = (memoryBytesMax: number): number =>
     withParquetWasm(
       memoryBytesMax,
-      'the test file cannot be decoded',
+      { code: 'CORRUPT_FILE', message: 'the test file cannot be decoded' },
       (api) => api.readParquet(file).intoIPCStream().length,
     );
   assert.throws(() => decode(20 << 20), { code: 'LIMIT_EXCEEDED' });
