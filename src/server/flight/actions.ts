@@ -1,14 +1,14 @@
+import { formatMask } from '../../auth/policy/mask.ts';
+import type { Catalog } from '../../catalog/catalog-types.ts';
+import { parseJson, stringifyJson } from '../../catalog/metadata/big-json.ts';
+import { parseCommitRequest } from '../../catalog/metadata/updates.ts';
+import { serializeTableMetadata } from '../../catalog/metadata/write.ts';
 import type { Principal } from '../../core/access.ts';
 import { ServiceError } from '../../core/errors.ts';
 import { formatTable, parseTableIdentifier } from '../../core/identifier.ts';
 import { type FieldId, fieldId } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
 import { didYouMean } from '../../core/nearest.ts';
-import { formatMask } from '../../auth/policy/mask.ts';
-import type { Catalog } from '../../catalog/catalog-types.ts';
-import { parseJson, stringifyJson } from '../../catalog/metadata/big-json.ts';
-import { parseCommitRequest } from '../../catalog/metadata/updates.ts';
-import { serializeTableMetadata } from '../../catalog/metadata/write.ts';
 import { fieldIdKey } from '../../scan/arrow/column.ts';
 import type { SeenTable } from '../gate.ts';
 import {
@@ -19,7 +19,7 @@ import {
   flightActions,
   sessionAction,
 } from './actions-proto.ts';
-import { planFacts, type PlanningServices, planRequest } from './flight-info.ts';
+import { type PlanningServices, planFacts, planRequest } from './flight-info.ts';
 import type { ActionType } from './messages.ts';
 import { parseScanRequest } from './requests.ts';
 import type { RunningPlans } from './running-plans.ts';
@@ -31,11 +31,21 @@ export interface ActionServices extends PlanningServices {
 }
 
 const ownActions: readonly ActionType[] = [
-  { type: 'headrace.commit', description: "Commits Iceberg REST's CommitTableRequest (JSON) and answers its CommitTableResponse" },
+  {
+    type: 'headrace.commit',
+    description: "Commits Iceberg REST's CommitTableRequest (JSON) and answers its CommitTableResponse",
+  },
   { type: 'headrace.snapshots', description: 'Lists the snapshots and refs of {"table": …} as JSON' },
   { type: 'headrace.explain', description: 'Says how a scan request (JSON) is pruned and which policies determine it' },
 ];
-const reservedActions = new Set(['promote', 'maintain', 'lease', 'headrace.promote', 'headrace.maintain', 'headrace.lease']);
+const reservedActions = new Set([
+  'promote',
+  'maintain',
+  'lease',
+  'headrace.promote',
+  'headrace.maintain',
+  'headrace.lease',
+]);
 
 export const actionTypes: readonly ActionType[] = [...flightActions, ...ownActions];
 
@@ -78,12 +88,20 @@ async function cancel(body: Uint8Array, principal: Principal, services: ActionSe
 }
 
 /** The same endpoint with a later expiry, where the decision still is the one that it was planned under. */
-async function renew(body: Uint8Array, principal: Principal, services: ActionServices, signal: AbortSignal): Promise<Uint8Array> {
+async function renew(
+  body: Uint8Array,
+  principal: Principal,
+  services: ActionServices,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const endpoint = decodeRenewFlightEndpoint(body);
   const ticket = await services.tickets.open(endpoint.ticket, principal.name);
   const seen = await services.gate.seeAgain(principal, ticket.uuid, signal);
   if (seen.decision.digest !== ticket.policyDigest) {
-    throw new ServiceError('TICKET_EXPIRED', 'what policy permits on this table changed since the scan was planned: plan again');
+    throw new ServiceError(
+      'TICKET_EXPIRED',
+      'what policy permits on this table changed since the scan was planned: plan again',
+    );
   }
   const expiresAtMs = services.now() + services.ticketTtlMs;
   const sealed = await services.tickets.seal(ticket, principal.name, Math.floor(expiresAtMs / 1000));
@@ -91,14 +109,20 @@ async function renew(body: Uint8Array, principal: Principal, services: ActionSer
 }
 
 /** A commit may name any file and change any column, so only who sees the whole table may make one. */
-async function commit(body: Uint8Array, principal: Principal, services: ActionServices, signal: AbortSignal): Promise<Uint8Array> {
+async function commit(
+  body: Uint8Array,
+  principal: Principal,
+  services: ActionServices,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const json = readJson(body, services.limits);
   const { 'idempotency-key': key, ...rest } = json;
   if (key !== undefined && typeof key !== 'string') {
     throw new ServiceError('INVALID_REQUEST', 'idempotency-key must be a string');
   }
   const { identifier, requirements, updates } = parseCommitRequest(rest);
-  if (identifier === null) throw new ServiceError('INVALID_REQUEST', 'the commit needs an identifier: {"namespace": […], "name": …}');
+  if (identifier === null)
+    throw new ServiceError('INVALID_REQUEST', 'the commit needs an identifier: {"namespace": […], "name": …}');
   const seen = await services.gate.see(principal, identifier, signal);
   services.gate.require(principal, seen, 'write');
   if (seen.decision.restricted) {
@@ -110,7 +134,10 @@ async function commit(body: Uint8Array, principal: Principal, services: ActionSe
   const committed = await services.catalog.commitTable(
     identifier,
     { requirements, updates },
-    { signal, ...(key !== undefined && { idempotencyKey: key, principal: principal.name, digest: stringifyJson(rest) }) },
+    {
+      signal,
+      ...(key !== undefined && { idempotencyKey: key, principal: principal.name, digest: stringifyJson(rest) }),
+    },
   );
   return utf8(
     `{"metadata-location":${JSON.stringify(committed.metadataLocation)},"metadata":${serializeTableMetadata(committed.metadata)}}`,
@@ -126,7 +153,10 @@ async function snapshots(
   const { table, ...others } = readJson(body, limits);
   const [other] = Object.keys(others);
   if (typeof table !== 'string' || other !== undefined) {
-    throw new ServiceError('INVALID_REQUEST', `headrace.snapshots takes {"table": "namespace.table"}${other === undefined ? '' : `, not ${other}`}`);
+    throw new ServiceError(
+      'INVALID_REQUEST',
+      `headrace.snapshots takes {"table": "namespace.table"}${other === undefined ? '' : `, not ${other}`}`,
+    );
   }
   const seen = await gate.see(principal, parseTableIdentifier(table), signal);
   gate.require(principal, seen, 'readTable');
@@ -151,7 +181,12 @@ export function snapshotsJson({ table: { metadata }, decision: { restricted } }:
   };
 }
 
-async function explain(body: Uint8Array, principal: Principal, services: ActionServices, signal: AbortSignal): Promise<Uint8Array> {
+async function explain(
+  body: Uint8Array,
+  principal: Principal,
+  services: ActionServices,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const planned = await planRequest(principal, parseScanRequest(body, services.limits), services, signal);
   const { decision } = planned.seen;
   const { arrow } = planned.plan.schemas;
@@ -179,10 +214,14 @@ function accessText({ columns }: SeenTable['decision'], id: FieldId): string {
 
 function readJson(body: Uint8Array, limits: Limits): Readonly<Record<string, unknown>> {
   if (body.length > limits.requestBytesMax) {
-    throw new ServiceError('LIMIT_EXCEEDED', `the action's body has ${body.length} bytes; at most ${limits.requestBytesMax} are read`);
+    throw new ServiceError(
+      'LIMIT_EXCEEDED',
+      `the action's body has ${body.length} bytes; at most ${limits.requestBytesMax} are read`,
+    );
   }
   const json = parseJson(new TextDecoder().decode(body));
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Readonly<Record<string, unknown>>;
+  if (typeof json === 'object' && json !== null && !Array.isArray(json))
+    return json as Readonly<Record<string, unknown>>;
   throw new ServiceError('INVALID_REQUEST', "the action's body must be a JSON object");
 }
 

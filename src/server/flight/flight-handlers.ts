@@ -1,16 +1,16 @@
+import { currentSchemaOf } from '../../catalog/metadata/time-travel.ts';
 import type { Principal } from '../../core/access.ts';
 import { ServiceError } from '../../core/errors.ts';
 import { formatNamespace, type Namespace, parseNamespace } from '../../core/identifier.ts';
 import type { Limits } from '../../core/limits.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
-import { readPlan, type ReadObserver, type ReadServices, readTicket } from '../streams/read.ts';
-import { type WriteServices, writePut } from '../streams/write.ts';
-import type { SeenTable } from '../gate.ts';
 import { arrowSchemaOf } from '../../scan/arrow/iceberg.ts';
 import { shardPlan } from '../../scan/plan.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
-import { currentSchemaOf } from '../../catalog/metadata/time-travel.ts';
-import { actionTypes, type ActionServices, runAction } from './actions.ts';
+import type { SeenTable } from '../gate.ts';
+import { type ReadObserver, type ReadServices, readPlan, readTicket } from '../streams/read.ts';
+import { type WriteServices, writePut } from '../streams/write.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { type ActionServices, actionTypes, runAction } from './actions.ts';
 import { flightInfo, type PlannedRequest, planRequest, requestSchema, schemaMessage, ticketOf } from './flight-info.ts';
 import type { CallAccount, CallContext, FlightHandlers } from './handlers.ts';
 import type { FlightDescriptor, FlightInfo, FlightMessage } from './messages.ts';
@@ -26,7 +26,9 @@ export interface FlightServices extends ActionServices, ReadServices {
 export function createFlightHandlers(services: FlightServices): FlightHandlers {
   const { gate, limits, metrics } = services;
 
-  const enter = async (call: CallContext): Promise<{ readonly principal: Principal; readonly account: CallAccount }> => {
+  const enter = async (
+    call: CallContext,
+  ): Promise<{ readonly principal: Principal; readonly account: CallAccount }> => {
     const principal = await gate.authenticate(call.token, call.signal);
     const account = { team: principal.teams[0] ?? 'none', workload: principal.workload ?? 'none' };
     call.account(account);
@@ -115,13 +117,20 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
     async *doExchange(call, descriptor): AsyncGenerator<FlightMessage> {
       const { principal, account } = await enter(call);
       const request = parseScanDescriptor(descriptor, limits);
-      if (request.shards !== 1) throw new ServiceError('INVALID_REQUEST', 'an exchange is one stream: leave "shards" out');
+      if (request.shards !== 1)
+        throw new ServiceError('INVALID_REQUEST', 'an exchange is one stream: leave "shards" out');
       const planned = await planRequest(principal, request, services, call.signal);
       countPlan(planned, account);
       const { seen, plan, digest, planId } = planned;
       const ticket = ticketOf(request, planned, shardPlan(plan, 1)[0]!, digest);
       using stream = services.running.start(planId, call.signal);
-      yield* readPlan({ ticket, plan, seen, resume: call.resume }, principal, services, observerFor(account), stream.signal);
+      yield* readPlan(
+        { ticket, plan, seen, resume: call.resume },
+        principal,
+        services,
+        observerFor(account),
+        stream.signal,
+      );
     },
 
     async *doAction(call, type, body) {
