@@ -44,7 +44,10 @@ export class RpcCall {
     // The library ends calls by itself for deadlines, oversize and badly compressed messages: those take our form too.
     this.#sendStatus = base.sendStatus.bind(base);
     base.sendStatus = (status) => {
+      const { destroyed, closed, errored } = this.#stream;
       if (this.#outcome !== null) this.#sendStatus(status);
+      // A write that fails because the caller has gone is reported here before the stream's end is.
+      else if (destroyed || closed || errored !== null) this.cancelled();
       else this.fail(libraryError(status.code, options.messageBytesMax));
     };
   }

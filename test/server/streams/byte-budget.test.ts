@@ -8,7 +8,7 @@ const limits: BudgetLimits = {
   messageBytesTarget: 10,
   messageBytesMax: 40,
   streamBytesMax: 60,
-  streamsBytesMax: 200,
+  streamsBytesMax: 240,
   streamsMax: 100,
 };
 const never = new AbortController().signal;
@@ -26,14 +26,14 @@ async function settles(promise: Promise<unknown>): Promise<boolean> {
 }
 
 test('a lone stream is bounded by its own limit', async () => {
-  const budget = new ByteBudget(limits);
+  const budget = new ByteBudget({ ...limits, streamsBytesMax: 1_000 });
   const stream = budget.open();
   await stall(stream, 10);
   assert.equal(stream.queued, 60);
 });
 
 test('a stalled stream goes on as soon as its reader takes something', async () => {
-  const budget = new ByteBudget(limits);
+  const budget = new ByteBudget({ ...limits, streamsBytesMax: 1_000 });
   const stream = budget.open();
   const { waiting } = await stall(stream, 10);
   stream.give(10);
@@ -43,7 +43,7 @@ test('a stalled stream goes on as soon as its reader takes something', async () 
 
 test('stalled streams leave every other stream its reserve', async () => {
   const budget = new ByteBudget(limits);
-  const streams = Array.from({ length: 15 }, () => budget.open());
+  const streams = Array.from({ length: 17 }, () => budget.open());
   for (const stream of streams) await stall(stream, 10);
   const reader = budget.open();
   for (let round = 0; round < 100; round++) {
@@ -55,7 +55,7 @@ test('stalled streams leave every other stream its reserve', async () => {
 
 test('a stream whose reserve does not fit is refused with LIMIT_EXCEEDED, and fits once another has closed', () => {
   const budget = new ByteBudget(limits);
-  const streams = Array.from({ length: 16 }, () => budget.open());
+  const streams = Array.from({ length: 18 }, () => budget.open());
   assert.throws(
     () => budget.open(),
     (error) => isServiceError(error, 'LIMIT_EXCEEDED'),
@@ -66,10 +66,10 @@ test('a stream whose reserve does not fit is refused with LIMIT_EXCEEDED, and fi
 
 test('a message larger than the reserve waits for the pool and gets it in turn', async () => {
   const budget = new ByteBudget(limits);
-  const streams = Array.from({ length: 16 }, () => budget.open());
-  await streams[0]!.take(40, never);
+  const streams = Array.from({ length: 18 }, () => budget.open());
+  await streams[0]!.take(60, never);
   const second = streams[1]!.take(40, never);
-  const third = streams[2]!.take(40, never);
+  const third = streams[2]!.take(60, never);
   assert.equal(await settles(second), false);
   streams[0]![Symbol.dispose]();
   await second;
