@@ -16,12 +16,12 @@ import type {
 import { purgeTable } from './cleanup.ts';
 import { Committer, noTable } from './commit/committer.ts';
 import { checkNoOverlap, checkTableLocation, checkUpdateLocations } from './commit/location-rules.ts';
-import { MetadataFiles } from './commit/metadata-files.ts';
 import { newTableMetadata, type TableDefinition } from './commit/new-table.ts';
+import { TableMetadataFiles } from './commit/table-metadata-files.ts';
 import { applyUpdates } from './metadata/apply.ts';
 import type { TableUpdate } from './metadata/commit-types.ts';
 import type { TableMetadata } from './metadata/types.ts';
-import type { ReachableLimits } from './reachable.ts';
+import type { SnapshotLimits } from './snapshot/read.ts';
 import type { CatalogStore, PropertyChange, PropertyChangeResult, StoredTable } from './store/catalog-store.ts';
 
 export type * from './catalog-types.ts';
@@ -30,7 +30,7 @@ export type CatalogLimits = Pick<
   Limits,
   'commitRetriesMax' | 'commitQueueMax' | 'metadataBytesMax' | 'metadataCacheBytesMax'
 > &
-  ReachableLimits;
+  SnapshotLimits;
 
 export interface CatalogOptions {
   readonly store: CatalogStore;
@@ -54,7 +54,7 @@ class StoreCatalog implements Catalog {
   readonly warehouse: string;
   readonly #limits: CatalogLimits;
   readonly #clock: () => number;
-  readonly #files: MetadataFiles;
+  readonly #files: TableMetadataFiles;
   readonly #committer: Committer;
 
   constructor({ store, objects, warehouse, limits = defaultLimits, clock = Date.now }: CatalogOptions) {
@@ -63,7 +63,7 @@ class StoreCatalog implements Catalog {
     this.warehouse = warehouse.replace(/(?<=.)\/+$/, '');
     this.#limits = limits;
     this.#clock = clock;
-    this.#files = new MetadataFiles(objects, limits);
+    this.#files = new TableMetadataFiles(objects, limits);
     this.#committer = new Committer({ store, files: this.#files, warehouse: this.warehouse, limits, clock });
   }
 

@@ -5,7 +5,8 @@ import { isWithin } from '../storage/locations.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Catalog, Table } from './catalog-types.ts';
 import { checkNoOverlap } from './commit/location-rules.ts';
-import { type ReachableLimits, reachableFiles } from './reachable.ts';
+import { reachableFiles } from './reachable.ts';
+import type { SnapshotLimits } from './snapshot/read.ts';
 
 export interface Orphan {
   readonly location: string;
@@ -18,7 +19,7 @@ export interface FindOrphansOptions {
   readonly olderThanMs: number;
   readonly signal: AbortSignal;
   readonly nowMs?: number;
-  readonly limits?: ReachableLimits & Pick<Limits, 'catalogListMax'>;
+  readonly limits?: SnapshotLimits & Pick<Limits, 'catalogListMax'>;
 }
 
 /**
@@ -72,7 +73,7 @@ export async function removeOrphans(
 export async function purgeTable(
   catalog: Pick<Catalog, 'objects' | 'store' | 'warehouse'>,
   table: Table,
-  limits: ReachableLimits = defaultLimits,
+  limits: SnapshotLimits = defaultLimits,
 ): Promise<void> {
   const { location } = table.metadata;
   const { signal } = new AbortController();

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { cancellationError, throwIfCancelled } from '../../core/cancellation.ts';
 import { isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable, type TableIdentifier, tableIdentifier } from '../../core/identifier.ts';
+import type { TableUuid } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { BuiltCommit, CommitOptions, CommittedTable, Table, TableCommit } from '../catalog-types.ts';
 import { applyUpdates } from '../metadata/apply.ts';
@@ -11,16 +13,19 @@ import { checkRequirements } from '../metadata/requirements.ts';
 import type { TableMetadata } from '../metadata/types.ts';
 import type { CatalogStore, IdempotencyKey, PointerSwap } from '../store/catalog-store.ts';
 import { checkTableLocation, checkUpdateLocations } from './location-rules.ts';
-import type { MetadataFiles } from './metadata-files.ts';
+import type { TableMetadataFiles } from './table-metadata-files.ts';
 import { Turns } from './turns.ts';
 
 /** Waits between attempts grow from the first to the last of these, in ms, and are random, so that processes take turns. */
 const retryWaitFirstMs = 10;
 const retryWaitLastMs = 400;
+/** Races that a commit loses before it reserves its tables, and for how long, in ms: a crash holds others up no longer. */
+const lossesBeforeReserving = 2;
+const reservationMs = 2_000;
 
 export interface CommitterContext {
   readonly store: CatalogStore;
-  readonly files: MetadataFiles;
+  readonly files: TableMetadataFiles;
   readonly warehouse: string;
   readonly limits: Pick<Limits, 'commitRetriesMax' | 'commitQueueMax'>;
   readonly clock: () => number;
@@ -34,8 +39,15 @@ interface Prepared {
   readonly metadataLocation: string;
 }
 
-/** A pointer moved between reading the table and swapping it: nothing else of the request was refused. */
-class LostRace extends Error {}
+/** Another process moved a pointer between reading the tables and swapping them: nothing else of the request was refused. */
+class LostRace extends Error {
+  readonly tables: readonly TableUuid[];
+
+  constructor(tables: readonly TableUuid[], cause: unknown) {
+    super('lost a race', { cause });
+    this.tables = tables;
+  }
+}
 
 /**
  * Commits in this process take turns per table, so that they do not lose to each other; against other processes each swap is
@@ -77,7 +89,7 @@ export class Committer {
     const replayed = await this.recall(options);
     if (replayed !== null) return replayed;
     using _turn = await this.#takeTurns(commits, options.signal);
-    return await this.#retry(options.signal, async () => {
+    return await this.#retry(options.signal, async (holder) => {
       const prepared: Prepared[] = [];
       try {
         for (const commit of commits) {
@@ -88,7 +100,7 @@ export class Committer {
         await this.#discard(prepared);
         throw error;
       }
-      return await this.#swap(prepared, options, options.result ?? null);
+      return await this.#swap(prepared, options, options.result ?? null, holder);
     });
   }
 
@@ -101,19 +113,20 @@ export class Committer {
     const replayed = await this.recall(options);
     if (replayed !== null) return replayed[0]!;
     using _turn = await this.#takeTurns([{ identifier }], options.signal);
-    return await this.#retry(options.signal, async () => {
+    return await this.#retry(options.signal, async (holder) => {
       const table = await this.load(identifier, options.signal);
       if (table === null) throw noTable(identifier);
       const built = await build(table);
       try {
         // On the very table that was built on: any change since, even one that no requirement names, means building again.
         const prepared = await this.#prepare({ identifier, ...built }, table, options.signal);
-        const [committed] = await this.#swap([prepared], options, built.result ?? options.result ?? null);
+        const [committed] = await this.#swap([prepared], options, built.result ?? options.result ?? null, holder);
         return committed!;
       } catch (error) {
-        if (!isServiceError(error, 'COMMIT_UNKNOWN')) await built.cleanup?.();
+        // What a failing clean-up leaves behind, the clean-up of orphans finds.
+        if (!isServiceError(error, 'COMMIT_UNKNOWN')) await built.cleanup?.().catch(() => {});
         // Also where its own requirements refuse it: the next attempt builds new ones.
-        throw isServiceError(error, 'COMMIT_CONFLICT') ? new LostRace('', { cause: error }) : error;
+        throw isServiceError(error, 'COMMIT_CONFLICT') ? new LostRace([table.metadata.tableUuid], error) : error;
       }
     });
   }
@@ -137,16 +150,27 @@ export class Committer {
     );
   }
 
-  async #retry<Result>(signal: AbortSignal, attempt: () => Promise<Result>): Promise<Result> {
-    for (let tries = 0; ; tries++) {
-      throwIfCancelled(signal);
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!(error instanceof LostRace)) throw error;
-        if (tries >= this.#context.limits.commitRetriesMax) throw error.cause;
+  /** Tries again after lost races; whoever lost a few reserves the tables, so that faster processes cannot starve it. */
+  async #retry<Result>(signal: AbortSignal, attempt: (holder: string) => Promise<Result>): Promise<Result> {
+    const { store, limits } = this.#context;
+    const holder = randomUUID();
+    let reserved = false;
+    try {
+      for (let tries = 0; ; tries++) {
+        throwIfCancelled(signal);
+        try {
+          return await attempt(holder);
+        } catch (error) {
+          if (!(error instanceof LostRace)) throw error;
+          if (tries >= limits.commitRetriesMax) throw error.cause;
+          reserved = tries >= lossesBeforeReserving && (await store.reserve(error.tables, holder, reservationMs));
+        }
+        if (!reserved) await wait(Math.random() * Math.min(retryWaitFirstMs * 2 ** tries, retryWaitLastMs), signal);
       }
-      await wait(Math.random() * Math.min(retryWaitFirstMs * 2 ** tries, retryWaitLastMs), signal);
+    } catch (error) {
+      // A commit gives its reservation back itself; where the store fails too, it expires.
+      if (reserved) await store.release(holder).catch(() => {});
+      throw error;
     }
   }
 
@@ -181,12 +205,18 @@ export class Committer {
   }
 
   /** The transaction. From its start on the caller's signal no longer counts: the outcome must be known. */
-  async #swap(prepared: readonly Prepared[], options: CommitOptions, result: string | null): Promise<CommittedTable[]> {
+  async #swap(
+    prepared: readonly Prepared[],
+    options: CommitOptions,
+    result: string | null,
+    holder = '',
+  ): Promise<CommittedTable[]> {
     const key = keyOf(options);
     try {
       throwIfCancelled(options.signal);
       const outcome = await this.#context.store.commit({
         swaps: prepared.filter(isChanged).map(swapOf),
+        holder,
         idempotency: key === null ? null : { ...key, response: responseText(prepared, result) },
       });
       if (outcome.kind === 'replayed') {
@@ -203,7 +233,11 @@ export class Committer {
     } catch (error) {
       // After an unknown outcome the pointer may already name the new file.
       if (!isServiceError(error, 'COMMIT_UNKNOWN')) await this.#discard(prepared);
-      throw isServiceError(error, 'COMMIT_CONFLICT') ? new LostRace('', { cause: error }) : error;
+      if (!isServiceError(error, 'COMMIT_CONFLICT')) throw error;
+      throw new LostRace(
+        prepared.map(({ metadata }) => metadata.tableUuid),
+        error,
+      );
     }
   }
 

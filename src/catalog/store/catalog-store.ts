@@ -24,6 +24,13 @@ export interface CatalogStore extends AsyncDisposable {
    * COMMIT_UNKNOWN where it cannot be told whether the transaction happened.
    */
   commit(transaction: StoreTransaction): Promise<StoreCommit>;
+  /**
+   * Keeps other holders from committing to the tables for `ttlMs`, or until the holder's next commit: for a process that keeps
+   * losing to faster ones. All tables or none; false where another holder has one of them.
+   */
+  reserve(tables: readonly TableUuid[], holder: string, ttlMs: number): Promise<boolean>;
+  /** Gives a holder's reservations back. */
+  release(holder: string): Promise<void>;
   /** NOT_FOUND; COMMIT_CONFLICT where the name belongs to another table by now. The table's tags go with it. */
   dropTable(identifier: TableIdentifier, uuid: TableUuid): Promise<void>;
   /** NOT_FOUND for an absent table or target namespace, ALREADY_EXISTS for a taken name. */
@@ -68,6 +75,8 @@ export interface PropertyChangeResult {
 
 export interface StoreTransaction {
   readonly swaps: readonly PointerSwap[];
+  /** As in `reserve`; a commit to a table that another holder reserved is COMMIT_CONFLICT. */
+  readonly holder?: string;
   readonly idempotency?: IdempotencyRecord | null;
 }
 

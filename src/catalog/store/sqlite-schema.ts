@@ -23,6 +23,12 @@ const migrations: readonly string[] = [
     PRIMARY KEY (namespace, name)
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE reservations (
+    uuid TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE idempotency (
     key TEXT PRIMARY KEY,
     principal TEXT NOT NULL,

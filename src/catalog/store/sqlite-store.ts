@@ -170,6 +170,8 @@ function methodsOf(connection: WorkerConnection): StoreMethods {
     table: method('table'),
     tableByUuid: method('tableByUuid'),
     commit: method('commit'),
+    reserve: method('reserve'),
+    release: method('release'),
     dropTable: method('dropTable'),
     renameTable: method('renameTable'),
     replay: method('replay'),

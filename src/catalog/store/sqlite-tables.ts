@@ -45,7 +45,7 @@ export function findTableByUuid(db: Statements, uuid: TableUuid): StoredTable | 
 /** See `CatalogStore.commit`; runs inside the caller's transaction. */
 export function commit(
   db: Statements,
-  { swaps, idempotency }: StoreTransaction,
+  { swaps, idempotency, holder = '' }: StoreTransaction,
   nowMs: number,
   idempotencyKeepMs: number,
 ): StoreCommit {
@@ -55,8 +55,12 @@ export function commit(
   }
   for (const swap of swaps) {
     if (swap.expectedMetadataLocation === null) insertTable(db, swap);
-    else movePointer(db, swap, swap.expectedMetadataLocation);
+    else {
+      checkReservation(db, swap, holder, nowMs);
+      movePointer(db, swap, swap.expectedMetadataLocation);
+    }
   }
+  if (holder !== '') release(db, holder);
   if (idempotency) record(db, idempotency, nowMs, idempotencyKeepMs);
   if (swaps.length > 0) db.countChange('tables');
   return { kind: 'committed' };
@@ -94,6 +98,45 @@ function movePointer(db: Statements, swap: PointerSwap, expected: string): void 
   if (moved === 1) return;
   if (findTable(db, identifier) === null) throw noTable(identifier);
   throw new ServiceError('COMMIT_CONFLICT', `another commit changed ${formatTable(identifier)} in the meantime`);
+}
+
+function checkReservation(db: Statements, { uuid, identifier }: PointerSwap, holder: string, nowMs: number): void {
+  const row = db.get(
+    'SELECT 1 FROM reservations WHERE uuid = ? AND holder <> ? AND expires_ms > ?',
+    uuid,
+    holder,
+    nowMs,
+  );
+  if (row === null) return;
+  throw new ServiceError('COMMIT_CONFLICT', `another commit has ${formatTable(identifier)} reserved`);
+}
+
+/** See `CatalogStore.reserve`. */
+export function reserve(
+  db: Statements,
+  tables: readonly TableUuid[],
+  holder: string,
+  ttlMs: number,
+  nowMs: number,
+): boolean {
+  db.run('DELETE FROM reservations WHERE expires_ms <= ?', nowMs);
+  const free = tables.every(
+    (uuid) => db.get('SELECT 1 FROM reservations WHERE uuid = ? AND holder <> ?', uuid, holder) === null,
+  );
+  if (!free) return false;
+  for (const uuid of tables) {
+    db.run(
+      'INSERT OR REPLACE INTO reservations (uuid, holder, expires_ms) VALUES (?, ?, ?)',
+      uuid,
+      holder,
+      nowMs + ttlMs,
+    );
+  }
+  return true;
+}
+
+export function release(db: Statements, holder: string): void {
+  db.run('DELETE FROM reservations WHERE holder = ?', holder);
 }
 
 export function replay(db: Statements, { key, principal, digest }: IdempotencyKey): string | null {

@@ -44,6 +44,8 @@ const handlers: Handlers = {
   table: tables.findTable,
   tableByUuid: tables.findTableByUuid,
   commit: (db, transaction) => tables.commit(db, transaction, Date.now(), idempotencyKeepMs),
+  reserve: (db, uuids, holder, ttlMs) => tables.reserve(db, uuids, holder, ttlMs, Date.now()),
+  release: tables.release,
   dropTable: tables.dropTable,
   renameTable: tables.renameTable,
   replay: tables.replay,

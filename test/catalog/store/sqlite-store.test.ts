@@ -246,3 +246,27 @@ test('the file is durable, private and refused when it is something else or newe
   await assert.rejects(openSqliteStore({ path: text }), { code: 'CORRUPT_FILE' });
   await assert.rejects(openSqliteStore({ path: join(text, 'below-a-file.db') }), { code: 'UNAVAILABLE' });
 });
+
+test('a reservation keeps other holders out until its holder commits, releases it or its time is over', async () => {
+  await using store = await openWith('a');
+  await store.commit({ swaps: [swap('a.t', null, 'l0'), swap('a.u', null, 'u0')] });
+  const [t, u] = [uuidOf('a.t'), uuidOf('a.u')];
+  assert.equal(await store.reserve([t], 'one', 60_000), true);
+  assert.equal(await store.reserve([u, t], 'two', 60_000), false, 'all or none');
+  await assert.rejects(store.commit({ swaps: [swap('a.t', 'l0', 'l1')], holder: 'two' }), { code: 'COMMIT_CONFLICT' });
+  await assert.rejects(store.commit({ swaps: [swap('a.t', 'l0', 'l1')] }), {
+    code: 'COMMIT_CONFLICT',
+    message: /reserved/,
+  });
+  await store.commit({ swaps: [swap('a.u', 'u0', 'u1')] });
+  await store.commit({ swaps: [swap('a.t', 'l0', 'l1')], holder: 'one' });
+  await store.commit({ swaps: [swap('a.t', 'l1', 'l2')] });
+  assert.equal(await store.reserve([t], 'one', 60_000), true);
+  await store.release('one');
+  await store.commit({ swaps: [swap('a.t', 'l2', 'l3')] });
+  assert.equal(await store.reserve([t], 'one', 20), true);
+  await new Promise((resume) => setTimeout(resume, 30));
+  assert.equal(await store.reserve([t], 'two', 20), true);
+  await new Promise((resume) => setTimeout(resume, 30));
+  await store.commit({ swaps: [swap('a.t', 'l3', 'l4')] });
+});

@@ -14,7 +14,7 @@ const compressionProperty = 'write.metadata.compression-codec';
 const unstoppable = new AbortController().signal;
 
 /** Metadata files and the parsed form of recent ones: a metadata.json never changes, so a location names one value for ever. */
-export class MetadataFiles {
+export class TableMetadataFiles {
   readonly #objects: ObjectStore;
   readonly #limits: Pick<Limits, 'metadataBytesMax' | 'metadataCacheBytesMax'>;
   readonly #parsed: LRUCache<string, TableMetadata>;
