@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import type { AuthConfig, Config, TlsConfig } from '../core/config.ts';
 import { ServiceError } from '../core/errors.ts';
 import { defaultLimits, type Limits } from '../core/limits.ts';
@@ -80,8 +80,16 @@ function addFile(merged: Map<string, unknown>, file: string): void {
     const place = problem.linePos?.[0] ? `:${problem.linePos[0].line}:${problem.linePos[0].col}` : '';
     throw new ServiceError('INVALID_REQUEST', `${file}${place} is not valid YAML`, { cause: problem });
   }
-  // Aliases stay off: a configuration has no use for them, and nested ones grow without bound.
-  addSection(merged, document.toJS({ maxAliasCount: 0 }), '', file);
+  addSection(merged, plainValue(document, file), '', file);
+}
+
+/** Aliases stay off: a configuration has no use for them, and nested ones grow without bound. */
+function plainValue(document: Document, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw new ServiceError('INVALID_REQUEST', `${file}: YAML aliases are not allowed in the configuration`, { cause });
+  }
 }
 
 function addSection(merged: Map<string, unknown>, value: unknown, prefix: string, file: string): void {

@@ -28,10 +28,11 @@ export const oneOf = <const Names extends readonly string[]>(names: Names): z.Zo
   z.enum(names, { error: `must be one of ${names.map((name) => JSON.stringify(name)).join(', ')}` });
 
 /** Filter text, or an object or boolean of Iceberg's expression JSON; its source is taken from the request's text. */
-export const filter = (charsMax: number): z.ZodType<unknown> =>
-  z.union([z.string().min(1).max(charsMax), z.boolean(), z.record(z.string(), z.unknown())], {
-    error: `must be filter text of 1 to ${charsMax} characters, or Iceberg's expression JSON`,
-  });
+export const filter = (charsMax: number): z.ZodType<unknown> => {
+  const error = `must be filter text of 1 to ${charsMax} characters, or Iceberg's expression JSON`;
+  const filterText = z.string().min(1, { error }).max(charsMax, { error });
+  return z.union([filterText, z.boolean(), z.record(z.string(), z.unknown())], { error });
+};
 
 /** The names of each object of a request, by the path to the object, for suggestions. */
 export type KnownFields = Readonly<Record<string, readonly string[]>>;
