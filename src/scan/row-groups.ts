@@ -3,13 +3,14 @@ import type { TableMetadata } from '../catalog/metadata/types.ts';
 import { type NameMapping, nameMappingProperty, parseNameMapping } from '../catalog/schema/name-mapping.ts';
 import type { PrimitiveType, Schema } from '../catalog/schema/types.ts';
 import type { FieldId } from '../core/ids.ts';
+import type { Column } from './arrow/column.ts';
 import type { BoundFilter } from './filter/bind.ts';
 import type { BoundCondition } from './filter/bound.ts';
 import type { FooterCache } from './footers.ts';
 import type { ParquetFile } from './parquet/footer.ts';
 import { pageRanges } from './parquet/page-ranges.ts';
 import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project.ts';
-import { type RowGroupColumns, readRowGroup } from './parquet/read.ts';
+import { openRowGroup } from './parquet/read.ts';
 import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
 import { metricsMayMatch } from './prune/metrics.ts';
 import type { WeightedRun } from './shards.ts';
@@ -91,7 +92,15 @@ export interface ReadableRun {
   readonly file: number;
   readonly startRow: number;
   readonly rows: number;
-  read(): Promise<RowGroupColumns>;
+  /** Fetches the run's bytes; `batchRows` is how many rows will be asked for at a time. */
+  open(batchRows: number): Promise<OpenRun>;
+}
+
+/** A run's bytes in memory, decoded as rows are asked for. */
+export interface OpenRun {
+  readonly bytesRead: number;
+  /** The columns of rows [start, end) of the run; ascending ranges decode each page once. */
+  read(start: number, end: number): readonly Column[];
 }
 
 /** The parts of a run that statistics and the page index leave over, in order. */
@@ -130,7 +139,12 @@ export async function readableRuns(
         file: run.file,
         startRow: group.startRow + rows.start,
         rows: rows.end - rows.start,
-        read: () => readRowGroup({ file, projection, rowGroup, rows, signal }),
+        async open(batchRows) {
+          const reader = await openRowGroup({ file, projection, rowGroup, rows, batchRows, signal });
+          const read = (first: number, last: number): readonly Column[] =>
+            reader.read({ start: rows.start + first, end: rows.start + last });
+          return { bytesRead: reader.bytesRead, read };
+        },
       });
     }
   }

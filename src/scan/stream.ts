@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../core/cancellation.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { FieldId } from '../core/ids.ts';
@@ -12,7 +13,7 @@ import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
 import type { ScanPlan, ScanServices } from './plan.ts';
 import type { MaskKeys } from './restrict/masks.ts';
 import { restrictBatch } from './restrict/restrict.ts';
-import { type FileContext, type ReadableRun, type RowGroupRun, readableRuns } from './row-groups.ts';
+import { type FileContext, type OpenRun, type ReadableRun, type RowGroupRun, readableRuns } from './row-groups.ts';
 import { leafColumn, shapeColumns } from './shape.ts';
 import { isBefore, type Position, type ShardRange } from './shards.ts';
 
@@ -93,41 +94,43 @@ async function* pieces(
   services: ScanServices,
   signal: AbortSignal,
 ): AsyncGenerator<Piece> {
-  for await (const { run, columns } of readAhead(plan, range, services, signal)) {
+  for await (const { run, opened } of readAhead(plan, range, windowRows, services, signal)) {
     for (let start = 0; start < run.rows; start += windowRows) {
       throwIfCancelled(signal);
       const end = Math.min(run.rows, start + windowRows);
-      const window =
-        start === 0 && end === run.rows ? columns : columns.map((column) => sliceColumn(column, start, end));
+      const window = opened.read(start, end);
       const piece = shapePiece(plan, window, end - start, { file: run.file, row: run.startRow + start }, maskKeys);
       if (piece.rows > 0) yield piece;
+      // Decoding does not await: between windows everybody else has a turn.
+      await setImmediate();
     }
   }
 }
 
-interface ReadRun {
+interface FetchedRun {
   readonly run: ReadableRun;
-  readonly columns: readonly Column[];
+  readonly opened: OpenRun;
 }
 
-/** Reads the range's runs in order, the next one while the consumer works on the last. */
+/** Fetches the range's runs in order, the next one while the consumer works on the last. */
 async function* readAhead(
   plan: ScanPlan,
   range: ShardRange,
+  windowRows: number,
   services: ScanServices,
   signal: AbortSignal,
-): AsyncGenerator<ReadRun> {
+): AsyncGenerator<FetchedRun> {
   const { metadata, files, pruneFilter, schemas } = plan;
   const context: FileContext = { metadata, files, pruneFilter, read: schemas.read, footers: services.footers };
-  const started: Promise<ReadRun>[] = [];
+  const started: Promise<FetchedRun>[] = [];
   const start = (run: ReadableRun): void => {
-    const read = run.read().then(({ columns, bytesRead }) => {
-      services.onRead?.(bytesRead, run.rows);
-      return { run, columns };
+    const fetched = run.open(windowRows).then((opened) => {
+      services.onRead?.(opened.bytesRead, run.rows);
+      return { run, opened };
     });
-    // A failure belongs to whoever awaits the read; a stream that ends before that leaves it unheard.
-    read.catch(() => undefined);
-    started.push(read);
+    // A failure belongs to whoever awaits the fetch; a stream that ends before that leaves it unheard.
+    fetched.catch(() => undefined);
+    started.push(fetched);
   };
   for (const planned of plan.runs) {
     const clipped = clipRun(planned, range);
@@ -141,7 +144,7 @@ async function* readAhead(
   while (started.length > 0) yield started.shift()!;
 }
 
-// Row groups that are fetched and decoded before their turn.
+// Row groups whose bytes are fetched before their turn.
 const readAheadRuns = 1;
 
 function clipRun(run: RowGroupRun, range: ShardRange): RowGroupRun | null {

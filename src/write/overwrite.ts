@@ -100,14 +100,20 @@ async function* survivingRows(
   const { runs } = await planRowGroups(context, limits.planFootersMax, signal);
   for (const planned of runs) {
     for (const run of await readableRuns(context, planned, signal)) {
-      const { columns } = await run.read();
-      const matches = evaluateFilter(filter, (id) => leafColumn(schema, columns, id)!, run.rows);
-      const kept = rowsNotTrue(matches);
-      if (kept.length > 0)
+      const opened = await run.open(survivorRows);
+      for (let start = 0; start < run.rows; start += survivorRows) {
+        const end = Math.min(run.rows, start + survivorRows);
+        const columns = opened.read(start, end);
+        const kept = rowsNotTrue(evaluateFilter(filter, (id) => leafColumn(schema, columns, id)!, end - start));
+        if (kept.length === 0) continue;
         yield { schema: arrow, rows: kept.length, columns: columns.map((column) => takeColumn(column, kept)) };
+      }
     }
   }
 }
+
+/** Rows of a replaced file that are looked at together. */
+const survivorRows = 65_536;
 
 /** A row for which the filter is unknown stays, as SQL's DELETE would have it. */
 function rowsNotTrue(matches: Uint8Array): Int32Array {
