@@ -2,7 +2,7 @@
  * The few places where the service reaches behind grpc-js's public interface, because it offers no option for them. The version is pinned;
  * each reach checks what it finds and says so when the library has changed.
  */
-import { type Http2Server, constants as http2, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { type Http2Server, constants as http2, type ServerHttp2Stream } from 'node:http2';
 import type { Server, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 
 export interface Http2Options {
@@ -49,8 +49,6 @@ export function limitReceivedMessage(call: ServerInterceptingCallInterface, byte
 export function resetStream(stream: ServerHttp2Stream): void {
   if (!stream.closed) stream.close(http2.NGHTTP2_CANCEL);
 }
-
-export type Session = ServerHttp2Session;
 
 function changed(what: string): Error {
   return new Error(`grpc-js has changed: ${what} is not what it was; adapt grpc-internals.ts to the new version`);

@@ -14,7 +14,7 @@ test('the body of every message begins at a multiple of 64 bytes, and the header
         const encoded = encodeFlightData({ header, body: [body], bodyBytes, appMetadata });
         assert.equal((encoded.length - bodyBytes) % 64, 0);
         const decoded = decodeFlightData(encoded, 1 << 20);
-        assert.deepEqual(decoded.header.subarray(0, header.length), header);
+        assert.deepEqual([...decoded.header.subarray(0, header.length)], [...header]);
         assert.ok(decoded.header.subarray(header.length).every((byte) => byte === 0));
         assert.equal(decoded.body.length, bodyBytes);
       },
