@@ -51,6 +51,8 @@ export const defaultLimits = {
   avroHeaderEntriesMax: 1_000,
   /** Values, nested ones included, of one row of a manifest list or manifest. */
   avroRowValuesMax: 1_000_000,
+  /** Bytes of an Arrow or Avro file that `headrace cat` holds whole. */
+  wholeFileBytesMax: 1 << 30,
   /** Bytes of one Parquet footer. */
   footerBytesMax: 64 << 20,
   /** Column chunks of one Parquet file: row groups times leaf columns. */
