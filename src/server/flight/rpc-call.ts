@@ -32,7 +32,6 @@ export class RpcCall {
   #outcome: Outcome | null = null;
   #unsent = 0;
   #sentBytes = 0;
-  #receivedBytes = 0;
   #stallTimer: NodeJS.Timeout | null = null;
 
   constructor(base: ServerInterceptingCallInterface, options: RpcCallOptions) {
@@ -74,16 +73,11 @@ export class RpcCall {
     return this.#sentBytes;
   }
 
-  get receivedBytes(): number {
-    return this.#receivedBytes;
-  }
-
   started(metadata: Metadata): void {
     this.#metadata = metadata;
   }
 
   received(message: Buffer): void {
-    this.#receivedBytes += message.length;
     this.#reading?.resolve(message);
     this.#reading = null;
   }

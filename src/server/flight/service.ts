@@ -176,8 +176,6 @@ async function serve(
   running.delete(call);
   const seconds = (performance.now() - started) / 1_000;
   metrics.record('callSeconds', seconds, { call: method, code: call.outcome ?? 'CANCELLED' });
-  if (call.sentBytes > 0) metrics.add('sentBytes', call.sentBytes, account);
-  if (call.receivedBytes > 0 && method === 'DoPut') metrics.add('putBytes', call.receivedBytes, account);
   log.debug('call ended', {
     method,
     peer: call.peer,
