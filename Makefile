@@ -53,4 +53,4 @@ bench: setup
 	$(node) bench/run.ts --size smoke
 
 clean:
-	rm -rf build .data .venv node_modules
+	rm -rf build dist .data .venv node_modules
