@@ -1,8 +1,8 @@
 """The measuring client, the same for Headrace and every rival: pyarrow.flight.
-usage: client.py   The first line of standard input is the job's JSON: uri, token (or null), request, streams, scans, mode.
+usage: client.py   Each line of standard input is a job's JSON: uri, token (or null), request, mode, and what the mode needs.
 
 Mode `hash` reads each endpoint once and prints {"rows", "bytes", "hash"}, the hash not depending on the order of rows or batches.
-Mode `measure` connects, reads `warm` `warmScans` times per stream, prints {"ready": true}, and at the next line of input has each stream read
+Mode `measure` (streams, scans, warm, warmScans) connects, reads `warm` `warmScans` times per stream, prints {"ready": true}, and at the next line of input has each stream read
 the scan `scans` times; each stream is a thread with connections of its own. It prints {"rows", "bytes", "wall_s",
 "client_cpu_s", "scan_ms": […]}; a scan is planned (GetFlightInfo) before it is read, and its time counts both. Bytes are decoded
 Arrow as received (RecordBatch.nbytes)."""
@@ -97,6 +97,8 @@ def content_hash(job: dict) -> dict:
 
 
 if __name__ == "__main__":
-    job = json.loads(sys.stdin.readline())
-    answer = content_hash(job) if job["mode"] == "hash" else measure(job)
-    print(json.dumps(answer), flush=True)
+    # Not iterated over: iterating reads ahead, and a measurement waits for a line of its own.
+    while line := sys.stdin.readline():
+        job = json.loads(line)
+        answer = content_hash(job) if job["mode"] == "hash" else measure(job)
+        print(json.dumps(answer), flush=True)

@@ -37,30 +37,41 @@ export interface Sample {
   readonly scanMs: readonly number[];
 }
 
-export async function hashContent({ uri, token }: Contender, request: BenchRequest): Promise<Content> {
-  await using client = startChild(python, [script]);
-  client.send(`${JSON.stringify({ mode: 'hash', uri, token, request })}\n`);
-  return JSON.parse(await client.line(answerTimeoutMs)) as Content;
+/** The measuring client of one server, in a process of its own. */
+export interface Client extends AsyncDisposable {
+  readonly name: string;
+  hash(request: BenchRequest): Promise<Content>;
+  /** Connects and warms up, then counts what the job costs server and client. */
+  sample(job: SampleJob): Promise<Sample>;
 }
 
-/** Has a client of its own process connect and warm up, then counts what the job costs server and client. */
-export async function takeSample({ uri, token, pid }: Contender, job: SampleJob): Promise<Sample> {
-  await using client = startChild(python, [script]);
-  client.send(`${JSON.stringify({ mode: 'measure', uri, token, ...job })}\n`);
-  await client.line(answerTimeoutMs);
-  await resetPeakMemory(pid);
-  const before = await readCpu(pid);
-  client.send('go\n');
-  const answer = JSON.parse(await client.line(answerTimeoutMs)) as ClientAnswer;
-  const serverCpuS = cpuSecondsBetween(before, await readCpu(pid));
+export function openClient({ name, uri, token, pid }: Contender): Client {
+  const client = startChild(python, [script]);
+  const ask = async (job: object): Promise<unknown> => {
+    client.send(`${JSON.stringify({ uri, token, ...job })}\n`);
+    return JSON.parse(await client.line(answerTimeoutMs));
+  };
   return {
-    rows: answer.rows,
-    bytes: answer.bytes,
-    wallS: answer.wall_s,
-    serverCpuS,
-    clientCpuS: answer.client_cpu_s,
-    rssMb: await peakMemoryMb(pid),
-    scanMs: answer.scan_ms,
+    name,
+    hash: async (request) => (await ask({ mode: 'hash', request })) as Content,
+    async sample(job) {
+      await ask({ mode: 'measure', ...job });
+      await resetPeakMemory(pid);
+      const before = await readCpu(pid);
+      client.send('go\n');
+      const answer = JSON.parse(await client.line(answerTimeoutMs)) as ClientAnswer;
+      const serverCpuS = cpuSecondsBetween(before, await readCpu(pid));
+      return {
+        rows: answer.rows,
+        bytes: answer.bytes,
+        wallS: answer.wall_s,
+        serverCpuS,
+        clientCpuS: answer.client_cpu_s,
+        rssMb: await peakMemoryMb(pid),
+        scanMs: answer.scan_ms,
+      };
+    },
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
 }
 

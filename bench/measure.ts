@@ -1,5 +1,5 @@
-import { type Content, hashContent, type Sample, takeSample } from './client.ts';
-import type { BenchRequest, Contender } from './contender.ts';
+import type { Client, Content, Sample } from './client.ts';
+import type { BenchRequest } from './contender.ts';
 import { type Figures, figuresOf, type Pace, paceOf, ratiosTo } from './figures.ts';
 import type { Size } from './size.ts';
 
@@ -35,45 +35,45 @@ export interface VariantResult {
  */
 export async function measureVariant(
   variant: Variant,
-  ours: Contender,
-  rivals: readonly Contender[],
+  ours: Client,
+  rivals: readonly Client[],
   size: Size,
 ): Promise<VariantResult> {
-  const contenders = [ours, ...rivals];
-  const content = await agreedContent(variant, contenders);
+  const clients = [ours, ...rivals];
+  const content = await agreedContent(variant, clients);
   const scanBytes = variant.sampledBy === 'received' ? content.bytes : variant.scannedBytes;
   const scans = Math.max(1, Math.ceil(size.sampleBytes / (scanBytes * variant.streams)));
   const { request, warm, streams } = variant;
-  const samples = new Map<Contender, Sample[]>(contenders.map((contender) => [contender, []]));
+  const samples = new Map<Client, Sample[]>(clients.map((client) => [client, []]));
   for (let pair = 0; pair < size.pairs; pair++) {
-    for (const contender of contenders) {
-      const sample = await takeSample(contender, { request, warm, warmScans: size.warmScans, streams, scans });
-      if (sample.rows !== content.rows * scans * streams) throw new Error(`${contender.name} sent ${sample.rows} rows`);
-      samples.get(contender)!.push(sample);
+    for (const client of clients) {
+      const sample = await client.sample({ request, warm, warmScans: size.warmScans, streams, scans });
+      if (sample.rows !== content.rows * scans * streams) throw new Error(`${client.name} sent ${sample.rows} rows`);
+      samples.get(client)!.push(sample);
     }
   }
-  const figures = (contender: Contender): Figures => figuresOf(samples.get(contender)!, streams);
+  const figures = (client: Client): Figures => figuresOf(samples.get(client)!, streams);
   const rivalFigures = Object.fromEntries(rivals.map((rival) => [rival.name, figures(rival)]));
   return {
     name: variant.name,
     ours: figures(ours),
     rivals: rivalFigures,
     ratios: ratiosTo(figures(ours), rivalFigures),
-    paces: Object.fromEntries(contenders.map((contender) => [contender.name, paceOf(samples.get(contender)!)])),
+    paces: Object.fromEntries(clients.map((client) => [client.name, paceOf(samples.get(client)!)])),
     rows: content.rows,
     resultHash: content.hash,
     scansPerStream: scans,
   };
 }
 
-async function agreedContent({ name, request }: Variant, contenders: readonly Contender[]): Promise<Content> {
+async function agreedContent({ name, request }: Variant, clients: readonly Client[]): Promise<Content> {
   const contents: Content[] = [];
-  for (const contender of contenders) contents.push(await hashContent(contender, request));
+  for (const client of clients) contents.push(await client.hash(request));
   const [first] = contents;
   contents.forEach((content, at) => {
     if (content.hash === first!.hash) return;
     const says = (which: number): string =>
-      `${contenders[which]!.name}: ${contents[which]!.rows} rows, ${contents[which]!.hash}`;
+      `${clients[which]!.name}: ${contents[which]!.rows} rows, ${contents[which]!.hash}`;
     throw new Error(`${name}: the servers do not give the same rows (${says(0)}; ${says(at)})`);
   });
   return first!;

@@ -1,4 +1,5 @@
-import { type BenchRequest, type Contender, namespace } from './contender.ts';
+import { type Client, openClient } from './client.ts';
+import { type BenchRequest, namespace } from './contender.ts';
 import { type Codec, type Input, prepareInput } from './inputs.ts';
 import { measureVariant, type Variant, type VariantResult } from './measure.ts';
 import { type RivalName, startRival } from './rivals.ts';
@@ -32,9 +33,10 @@ export function scanSubject({ name, shows, shapes, sampledBy, rivals }: ScanSubj
     async run({ size, profiles, progress }: RunOptions): Promise<SubjectRun> {
       const inputs = await prepareInputs(size);
       await using resources = new AsyncDisposableStack();
-      const ours = resources.use(await startHeadrace(inputs, { profiles }));
-      const others: Contender[] = [];
-      for (const rival of rivals) others.push(resources.use(await startRival(rival, inputs)));
+      const ours = resources.use(openClient(resources.use(await startHeadrace(inputs, { profiles }))));
+      const others: Client[] = [];
+      for (const rival of rivals)
+        others.push(resources.use(openClient(resources.use(await startRival(rival, inputs)))));
       const variants: VariantResult[] = [];
       for (const variant of variantsOf(shapes, sampledBy, inputs, size)) {
         progress(`${name} ${variant.name}`);

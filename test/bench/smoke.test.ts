@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
+import { openClient } from '../../bench/client.ts';
 import { prepareInput } from '../../bench/inputs.ts';
 import { measureVariant } from '../../bench/measure.ts';
 import { startRival } from '../../bench/rivals.ts';
@@ -85,6 +86,8 @@ test('a server that gives other rows fails the measurement', async () => {
   const [whole, part] = [await prepareInput(rows, 'zstd'), await prepareInput(warmRows, 'zstd')];
   await using honest = await startRival('pyarrow-dataset', new Map([['zstd', whole]]));
   await using other = await startRival('pyarrow-dataset', new Map([['zstd', part]]));
+  await using honestClient = openClient(honest);
+  await using otherClient = openClient(other);
   const request = { table: 'bench.zstd', columns: ['id', 'email'] };
   const variant = {
     name: 'other rows',
@@ -94,5 +97,5 @@ test('a server that gives other rows fails the measurement', async () => {
     sampledBy: 'received',
     scannedBytes: 1,
   } as const;
-  await assert.rejects(measureVariant(variant, honest, [other], sizes.smoke), /do not give the same rows/);
+  await assert.rejects(measureVariant(variant, honestClient, [otherClient], sizes.smoke), /do not give the same rows/);
 });
