@@ -67,11 +67,15 @@ function checkHeader(fields: readonly string[], fieldsMax: number): number {
   return fields.length;
 }
 
-/** The parser's own words repeat what they choke on, so they stay in the cause. */
-function malformed(error: CsvError, line: number): ServiceError {
+/**
+ * The parser's own words repeat what they choke on, so they stay in the cause; the line is theirs, because the parser is ahead of
+ * the records that were taken from it.
+ */
+function malformed(error: CsvError, taken: number): ServiceError {
+  const line = / line (\d+)/.exec(error.message)?.[1] ?? taken;
   const problem =
     error.code === 'CSV_QUOTE_NOT_CLOSED'
-      ? 'a quoted field is not closed'
+      ? 'a quoted field that began here or before is not closed'
       : error.code === 'CSV_MAX_RECORD_SIZE'
         ? `a record has more than ${recordCharsMax} characters; is a quoted field not closed?`
         : 'a quote stands where none may: write a quote within a quoted field twice';
