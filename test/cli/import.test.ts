@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openProgress, progressLine } from '../../src/cli/progress.ts';
 import { runPython } from '../support/python.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
+const launcher = join(import.meta.dirname, '../../bin/headrace');
 let workspace: Workspace;
 before(async () => {
   workspace = await openWorkspace();
@@ -154,5 +158,31 @@ test('progress is drawn on a terminal only', () => {
   assert.equal(
     progressLine('importing', { done: 1e6, total: 2e6, rows: 1234, seconds: 0.5 }),
     'importing [############------------] 50 %  1,234 rows  2 MB/s',
+  );
+});
+
+test('an interrupted import ends with 1 and leaves neither table nor files', async () => {
+  const row = `${'x'.repeat(60)},1,2,3\n`;
+  const csv = await workspace.file('large.csv', `a,b,c,d\n${row.repeat(600_000)}`);
+  const child = spawn(launcher, ['import', csv, 'cut.large', '--json', '--data-dir', workspace.dataDir], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (text: Buffer) => {
+    stderr += text;
+  });
+  // Its namespace is there once the import has begun to read rows.
+  const closed = once(child, 'close');
+  while (!(await workspace.cli('tables', 'cut')).stdout.includes('no tables'))
+    assert.equal(child.exitCode, null, stderr);
+  child.kill('SIGINT');
+  const [code] = await closed;
+  assert.equal(code, 1);
+  assert.equal(JSON.parse(stderr).error.code, 'CANCELLED');
+  assert.equal((await workspace.refused(3, 'tables', 'cut')).code, 'NOT_FOUND');
+  const files = await workspace.warehouse();
+  assert.deepEqual(
+    files.filter((file) => file.includes('/cut/')),
+    [],
   );
 });
