@@ -9,6 +9,7 @@ import {
 } from '../catalog/schema/types.ts';
 import { type ColumnPath, formatColumnPath } from '../core/column-path.ts';
 import { isServiceError, ServiceError } from '../core/errors.ts';
+import type { FieldId } from '../core/ids.ts';
 import { didYouMean } from '../core/nearest.ts';
 import {
   type ArrowField,
@@ -36,19 +37,28 @@ export interface Conformer {
   conform(batch: Batch, firstRow: number): Batch;
 }
 
+/** What a writer may know of a table's fields. A field that it may not write does not exist for it. */
+export interface FieldRights {
+  readonly writable: (id: FieldId) => boolean;
+  /** Whether messages may name a field that the input does not name itself. */
+  readonly named: (id: FieldId) => boolean;
+}
+
+const allRights: FieldRights = { writable: () => true, named: () => true };
+
 /** Fills one table field from the incoming columns of its level; null where the input lacks it. */
 type Fill = (column: Column | null, rows: number) => Column;
 
 /**
  * Decides how a schema fits a table, by name at every level of structs. A column that the table lacks, a required one that the
  * input lacks, and a type that does not widen to the table's are SCHEMA_MISMATCH with the column's path; a missing optional
- * column is null. Dictionaries are kept as they are.
+ * column is null. Dictionaries are kept as they are. Fields outside `rights` read as if the table lacked them.
  */
-export function planConform(incoming: ArrowSchema, table: Schema): Conformer {
+export function planConform(incoming: ArrowSchema, table: Schema, rights: FieldRights = allRights): Conformer {
   const schema = arrowSchemaOf(table);
-  const places = placesByName(incoming.fields, table.fields, []);
+  const places = placesByName(incoming.fields, table.fields, [], rights);
   const fills = table.fields.map((field, at) =>
-    planField(field, schema.fields[at]!, incoming.fields[places[at] ?? -1] ?? null, [field.name]),
+    planField(field, schema.fields[at]!, incoming.fields[places[at] ?? -1] ?? null, [field.name], rights),
   );
   return {
     schema,
@@ -67,21 +77,33 @@ function placesByName(
   given: readonly ArrowField[],
   wanted: readonly NestedField[],
   parent: ColumnPath,
+  rights: FieldRights,
 ): readonly (number | null)[] {
   const places = new Map<string, number>();
   given.forEach((field, at) => {
     if (places.has(field.name)) throw mismatch([...parent, field.name], 'comes twice in the input');
     places.set(field.name, at);
   });
-  const names = new Set(wanted.map((field) => field.name));
+  const writable = wanted.filter((field) => rights.writable(field.id));
+  const names = new Set(writable.map((field) => field.name));
   for (const { name } of given) {
-    if (!names.has(name)) throw mismatch([...parent, name], `is not in the table.${didYouMean(name, names)}`);
+    if (names.has(name)) continue;
+    const suggested = writable.filter((field) => rights.named(field.id)).map((field) => field.name);
+    throw mismatch([...parent, name], `is not in the table.${didYouMean(name, suggested)}`);
   }
+  // Whatever is given is writable by now: a field that is not has no place.
   return wanted.map((field) => places.get(field.name) ?? null);
 }
 
-function planField(field: NestedField, to: ArrowField, from: ArrowField | null, path: ColumnPath): Fill {
+function planField(
+  field: NestedField,
+  to: ArrowField,
+  from: ArrowField | null,
+  path: ColumnPath,
+  rights: FieldRights,
+): Fill {
   if (from === null) {
+    if (field.required && !rights.named(field.id)) throw new ServiceError('SCHEMA_MISMATCH', unnamedMissing);
     if (field.required) throw mismatch(path, 'is required and missing from the input');
     return (_, rows) => nullColumn(to.type, rows);
   }
@@ -89,22 +111,22 @@ function planField(field: NestedField, to: ArrowField, from: ArrowField | null, 
     if (field.required) throw mismatch(path, 'is required and has only nulls in the input');
     return (_, rows) => nullColumn(to.type, rows);
   }
-  const fill = planType(field, to.type, from.type, path);
+  const fill = planType(field, to.type, from.type, path, rights);
   return (column) => fill(column!, column!.length);
 }
 
-function planType(field: NestedField, to: ArrowType, from: ArrowType, path: ColumnPath): Fill {
+function planType(field: NestedField, to: ArrowType, from: ArrowType, path: ColumnPath, rights: FieldRights): Fill {
   const { type } = field;
   switch (type.kind) {
     case 'struct':
-      if (from.kind === 'struct' && to.kind === 'struct') return planStruct(type, to, from.fields, path);
+      if (from.kind === 'struct' && to.kind === 'struct') return planStruct(type, to, from.fields, path, rights);
       break;
     case 'list':
       if ((from.kind === 'list' || from.kind === 'fixed-size-list') && to.kind === 'list')
-        return planList(type, to, from.element, path);
+        return planList(type, to, from.element, path, rights);
       break;
     case 'map':
-      if (from.kind === 'map' && to.kind === 'map') return planMap(type, to, from, path);
+      if (from.kind === 'map' && to.kind === 'map') return planMap(type, to, from, path, rights);
       break;
     default: {
       requireCast(field, to, from, path);
@@ -130,10 +152,11 @@ function planStruct(
   to: ArrowType & { kind: 'struct' },
   given: readonly ArrowField[],
   path: ColumnPath,
+  rights: FieldRights,
 ): Fill {
-  const places = placesByName(given, type.fields, path);
+  const places = placesByName(given, type.fields, path, rights);
   const fills = type.fields.map((field, at) =>
-    planField(field, to.fields[at]!, given[places[at] ?? -1] ?? null, [...path, field.name]),
+    planField(field, to.fields[at]!, given[places[at] ?? -1] ?? null, [...path, field.name], rights),
   );
   return (incoming) => {
     const column = hydrate(incoming!) as StructColumn;
@@ -142,8 +165,14 @@ function planStruct(
   };
 }
 
-function planList(type: ListType, to: ArrowType & { kind: 'list' }, given: ArrowField, path: ColumnPath): Fill {
-  const fill = planField(type.element, to.element, given, [...path, type.element.name]);
+function planList(
+  type: ListType,
+  to: ArrowType & { kind: 'list' },
+  given: ArrowField,
+  path: ColumnPath,
+  rights: FieldRights,
+): Fill {
+  const fill = planField(type.element, to.element, given, [...path, type.element.name], rights);
   return (incoming) => {
     const column = asList(hydrate(incoming!));
     return { ...column, type: to, child: fill(column.child, column.child.length) };
@@ -155,9 +184,10 @@ function planMap(
   to: ArrowType & { kind: 'map' },
   from: ArrowType & { kind: 'map' },
   path: ColumnPath,
+  rights: FieldRights,
 ): Fill {
-  const key = planField(type.key, to.key, from.key, [...path, type.key.name]);
-  const value = planField(type.value, to.value, from.value, [...path, type.value.name]);
+  const key = planField(type.key, to.key, from.key, [...path, type.key.name], rights);
+  const value = planField(type.value, to.value, from.value, [...path, type.value.name], rights);
   return (incoming) => {
     const column = hydrate(incoming!) as ListColumn;
     const entries = column.child as StructColumn;
@@ -238,6 +268,8 @@ function parentOf(offsets: Int32Array, element: number): number {
   }
   return low;
 }
+
+const unnamedMissing = 'the table has a required column that the input lacks and that its writer may not know of';
 
 const mismatch = (path: ColumnPath, problem: string): ServiceError =>
   new ServiceError('SCHEMA_MISMATCH', `column ${formatColumnPath(path)} ${problem}`);

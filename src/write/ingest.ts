@@ -14,7 +14,7 @@ import type { PutRequest } from '../core/requests.ts';
 import type { ArrowSchema, Batch } from '../scan/arrow/column.ts';
 import { icebergSchemaOf } from '../scan/arrow/iceberg.ts';
 import type { FooterCache } from '../scan/footers.ts';
-import { planConform } from './conform.ts';
+import { type FieldRights, planConform } from './conform.ts';
 import { createFanOut, type FanOut } from './fan-out.ts';
 import { branchHead, type Overwrite, planOverwrite } from './overwrite.ts';
 
@@ -24,6 +24,8 @@ export interface IngestInput {
   readonly overwriteFilter: Expression | null;
   readonly schema: ArrowSchema;
   readonly batches: AsyncIterable<Batch>;
+  /** What the writer may know of the columns of the table; absent = everything. */
+  readonly rights?: (schema: Schema) => FieldRights;
   /** Told each batch as it will be stored, before it is: throws to refuse it. */
   readonly admit: (batch: Batch, schema: Schema, firstRow: number) => void;
   readonly principal: string;
@@ -155,7 +157,7 @@ async function writeRows(
 ): Promise<WrittenRows> {
   const { metadata, schema, spec, overwrite } = target;
   const { objects } = services.catalog;
-  const conformer = planConform(input.schema, schema);
+  const conformer = planConform(input.schema, schema, input.rights?.(schema));
   const { location, properties } = metadata;
   const fanOut = createFanOut({ objects, location, schema, spec, properties, limits: services.limits, signal });
   try {

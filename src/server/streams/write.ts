@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
+import { indexSchema } from '../../catalog/schema/lookup.ts';
 import type { Schema } from '../../catalog/schema/types.ts';
-import type { Principal } from '../../core/access.ts';
+import type { Principal, TableDecision } from '../../core/access.ts';
 import { type ErrorCode, isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';
+import type { FieldId } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { PutRequest } from '../../core/requests.ts';
 import { type ArrowSchema, type Batch, fieldIdKey } from '../../scan/arrow/column.ts';
@@ -11,6 +13,8 @@ import { createIpcDecoder } from '../../scan/arrow/ipc-read.ts';
 import { bindRowFilter } from '../../scan/filter/bind.ts';
 import { evaluateFilter } from '../../scan/filter/evaluate.ts';
 import { leafColumn } from '../../scan/shape.ts';
+import { visibleSchema } from '../../scan/visible-schema.ts';
+import type { FieldRights } from '../../write/conform.ts';
 import { type IngestResult, type IngestServices, ingest } from '../../write/ingest.ts';
 import { type Gate, type SeenTable, who } from '../gate.ts';
 import { parseFilterSource } from './scan-terms.ts';
@@ -66,6 +70,7 @@ export async function writePut(
       overwriteFilter,
       schema: incoming.schema,
       batches: incoming.batches(digest),
+      ...(seen?.decision.restricted && { rights: (schema: Schema) => fieldRights(schema, seen.decision) }),
       admit: (batch: Batch, schema: Schema, firstRow: number): void => {
         columns = batch.schema.fields.map((field) => Number(field.metadata.get(fieldIdKey)));
         admitRows?.(batch, schema, firstRow);
@@ -120,6 +125,16 @@ async function authorize(
     );
   }
   return seen;
+}
+
+/**
+ * For whom reads the table, a field that is excluded does not exist in writes either. Whoever may only write may fill every field, but is
+ * told none that it does not name.
+ */
+function fieldRights(schema: Schema, { actions, columns }: TableDecision): FieldRights {
+  const visible = indexSchema(visibleSchema(schema, columns)).byId;
+  const named = (id: FieldId): boolean => visible.has(id);
+  return { named, writable: actions.has('readTable') ? named : () => true };
 }
 
 /** Refuses rows that their writer could not read back. */
