@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { ServiceError } from '../../core/errors.ts';
+import { exitCodes } from '../exit-codes.ts';
 
 interface Options {
   readonly size: 'smoke' | 'full';
@@ -32,6 +33,8 @@ async function run(subject: string, { size, json }: Options): Promise<void> {
       'benchmarks run in a checkout of the repository: they are not part of the package',
     );
   }
+  // The servers that are measured end with this process, which a signal alone would end without a word to them.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(exitCodes.failed));
   const { runSubject } = (await import(module.href)) as { readonly runSubject?: RunSubject };
   if (runSubject === undefined) throw new ServiceError('INTERNAL', 'bench/run.ts has no runSubject');
   await runSubject(subject, { size, json: json ?? null });
