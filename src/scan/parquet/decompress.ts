@@ -19,8 +19,15 @@ export function decompress(codec: Codec, body: Uint8Array, bytes: number): Uint8
   return plain;
 }
 
+/** Output that one step of zlib may take: a page's declared size is trusted for no more than this before its bytes are there. */
+const outputStepBytesMax = 4 << 20;
+/** The least that zlib takes for a step. */
+const outputStepBytesMin = 64;
+
 function decompressAny(codec: Codec, body: Uint8Array, bytes: number): Uint8Array {
-  const options = { maxOutputLength: Math.max(1, bytes) };
+  // A step as large as the page spares zlib's 16 KB pieces and their joining: 0.9 instead of 1.3 s of CPU per GB of zstd.
+  const chunkSize = Math.min(outputStepBytesMax, Math.max(outputStepBytesMin, bytes));
+  const options = { maxOutputLength: Math.max(1, bytes), chunkSize };
   try {
     switch (codec) {
       case 'none':
