@@ -24,12 +24,15 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
 const importsOf = new Map(sources.map((file) => [file, localImports(file)]));
 
 function localImports(file: string): string[] {
-  const specifiers = readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^'"]*?from '(\.[^']+)'|import\('(\.[^']+)'\)/gm);
+  const specifiers = readFileSync(file, 'utf8').matchAll(
+    /^(?:import|export)\b[^'"]*?from '(\.[^']+)'|import\('(\.[^']+)'\)/gm,
+  );
   return [...specifiers].map((match) => normalize(join(dirname(file), match[1] ?? match[2]!)));
 }
 
 const moduleOf = (file: string): string => file.split('/')[1]!;
-const serverPartOf = (file: string): string | undefined => serverParts.find((part) => file.startsWith(`src/server/${part}/`));
+const serverPartOf = (file: string): string | undefined =>
+  serverParts.find((part) => file.startsWith(`src/server/${part}/`));
 
 test('every import goes in an allowed direction', () => {
   const wrong = [...importsOf].flatMap(([file, imports]) =>

@@ -4,9 +4,16 @@ import fc from 'fast-check';
 import { cutShards, isBefore, type Position, type WeightedRun } from '../../src/scan/shards.ts';
 
 const runsArbitrary = fc
-  .array(fc.record({ rows: fc.integer({ min: 1, max: 50 }), bytesPerRow: fc.integer({ min: 1, max: 9 }), sameFile: fc.boolean() }), {
-    maxLength: 30,
-  })
+  .array(
+    fc.record({
+      rows: fc.integer({ min: 1, max: 50 }),
+      bytesPerRow: fc.integer({ min: 1, max: 9 }),
+      sameFile: fc.boolean(),
+    }),
+    {
+      maxLength: 30,
+    },
+  )
   .map((parts) => {
     const runs: WeightedRun[] = [];
     let file = 0;

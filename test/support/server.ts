@@ -50,10 +50,14 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   };
   await writePolicies(options.policies ?? {});
   const ports = ['--flight-port', '0', '--data-port', '0', '--http-port', '0'];
-  const child = spawn(launcher, ['serve', '--data-dir', dataDir, '--policies', policiesDir, ...ports, ...(options.flags ?? [])], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env },
-  });
+  const child = spawn(
+    launcher,
+    ['serve', '--data-dir', dataDir, '--policies', policiesDir, ...ports, ...(options.flags ?? [])],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
+    },
+  );
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;

@@ -6,7 +6,9 @@ const folder = process.argv[2]!;
 let passed = 0;
 let failed = 0;
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.xml'))) {
-  for (const testcase of readFileSync(join(folder, file), 'utf8').matchAll(/<testcase\b[^>]*?(\/>|>[\s\S]*?<\/testcase>)/g)) {
+  for (const testcase of readFileSync(join(folder, file), 'utf8').matchAll(
+    /<testcase\b[^>]*?(\/>|>[\s\S]*?<\/testcase>)/g,
+  )) {
     if (/<(failure|error)\b/.test(testcase[0])) failed++;
     else passed++;
   }
