@@ -124,7 +124,13 @@ class SchemaParser {
     const { name } = json;
     if (typeof name !== 'string' || !namePattern.test(name)) throw badSchema('a type has no valid name');
     const full = fullName(name, typeof json.namespace === 'string' ? json.namespace : outer);
-    if (this.#named.has(full)) throw badSchema('a type name is defined twice');
+    const known = this.#named.get(full);
+    if (known !== undefined) {
+      // PyIceberg 0.12 writes the type of a decimal out again for each partition field that has it.
+      const again = json.type === 'fixed' && known?.kind === 'fixed' ? fixedType(json) : null;
+      if (again?.kind === 'fixed' && known?.kind === 'fixed' && again.size === known.size) return again;
+      throw badSchema('a type name is defined twice');
+    }
     this.#named.set(full, null);
     const type = read(full.slice(0, Math.max(0, full.lastIndexOf('.'))));
     this.#named.set(full, type);
