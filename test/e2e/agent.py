@@ -9,15 +9,14 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import sys
 import threading
 import time
 
 import pyarrow as pa
 import pyarrow.flight as fl
-from headrace.errors import from_arrow
 
-import headrace
 import samples
 
 channels = {}
@@ -46,6 +45,15 @@ def descriptor(args):
     if "path" in args:
         return fl.FlightDescriptor.for_path(*args["path"])
     return fl.FlightDescriptor.for_command(json.dumps(args["request"]).encode())
+
+
+def write(args, data, mode, more=None):
+    request = {"table": args["table"], "mode": mode, **(more or {})}
+    writer, reader = channel(args).do_put(fl.FlightDescriptor.for_command(json.dumps(request)), data.schema, options(args))
+    with writer:
+        writer.write_table(data, max_chunksize=args.get("chunk_rows", 10_000))
+        writer.done_writing()
+        return json.loads(reader.read().to_pybytes())
 
 
 def schema_of(schema):
@@ -117,17 +125,15 @@ class Ops:
     @staticmethod
     def put(args):
         data = samples.make(args["sample"], **args.get("with", {}))
-        client = headrace.connect(f"grpc://127.0.0.1:{args['port']}", token=args["token"])
-        more = {name: args[name] for name in ("mode", "partition_by", "overwrite_filter") if name in args}
-        return client.put(args["table"], data, **more).__dict__
+        more = {name: args[name] for name in ("partition_by", "overwrite_filter", "idempotency_key") if name in args}
+        return write(args, data, args.get("mode", "append"), more)
 
     @staticmethod
     def put_rows(args):
         """Appends what another scan answered: `source`'s rows, as they were received."""
         info = channel(args).get_flight_info(descriptor({"request": args["source"]}), options(args))
         data = channel(args).do_get(info.endpoints[0].ticket, options(args)).read_all()
-        client = headrace.connect(f"grpc://127.0.0.1:{args['port']}", token=args["token"])
-        return client.put(args["table"], data, mode=args["mode"]).__dict__
+        return write(args, data, args["mode"])
 
     @staticmethod
     def put_json(args):
@@ -136,8 +142,7 @@ class Ops:
         guessed = pa.Table.from_pylist(args["rows"])
         fields = [pa.field(f.name, getattr(pa, types[f.name])() if f.name in types else f.type) for f in guessed.schema]
         data = pa.Table.from_pylist(args["rows"], schema=pa.schema(fields))
-        client = headrace.connect(f"grpc://127.0.0.1:{args['port']}", token=args["token"])
-        return client.put(args["table"], data, mode=args.get("mode", "append")).__dict__
+        return write(args, data, args.get("mode", "append"))
 
     @staticmethod
     def info(args):
@@ -255,11 +260,16 @@ class Ops:
             one.close()
 
 
+CODED = re.compile(r"\b([A-Z]+(?:_[A-Z]+)*): (.*)", re.DOTALL)
+# What pyarrow and gRPC append to the server's own message.
+CONTEXT = re.compile(r"\.?\s*(gRPC client debug context|Client context|Detail):.*", re.DOTALL)
+
+
 def failure(error):
-    if isinstance(error, headrace.HeadraceError):
-        return {"code": error.code, "message": error.message, "kind": type(error).__name__}
-    typed = from_arrow(error)
-    return {"code": typed.code, "message": typed.message, "kind": type(error).__name__}
+    """The server's code and message; the code is empty where the client itself failed."""
+    coded = CODED.search(str(error))
+    code, message = coded.groups() if coded else ("", str(error))
+    return {"code": code, "message": CONTEXT.sub("", message).strip(), "kind": type(error).__name__}
 
 
 def answer(command):

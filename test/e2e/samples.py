@@ -46,7 +46,7 @@ def secrets(rows=64, value=700_001):
     )
 
 
-def twins(hidden=1, visible=3_000, text=10):
+def twins(hidden=1, visible=1_000, text=10):
     """`visible` rows that are always the same, and after each of them `hidden` rows of `text` characters that nobody may see."""
     ids, owner, words = [], [], []
     for at in range(visible):
