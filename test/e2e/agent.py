@@ -104,10 +104,12 @@ def open_reader(args):
 reader_writers = {}
 
 
-def cell_digest(batch):
-    digest = hashlib.sha256()
-    for row in batch.to_pylist():
-        digest.update(json.dumps(plain(row)).encode())
+def batch_digest(batch):
+    """Of every byte of the batch as the server sent it: buffers, validity, dictionaries."""
+    digest = hashlib.sha256(batch.serialize())
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            digest.update(json.dumps(column.dictionary.to_pylist()).encode())
     return digest.hexdigest()
 
 
@@ -117,7 +119,7 @@ def chunk_of(chunk, args):
     if args.get("ids"):
         answer["ids"] = chunk.data.column(args["ids"]).to_pylist()
     if args.get("digests"):
-        answer["digest"] = cell_digest(chunk.data)
+        answer["digest"] = batch_digest(chunk.data)
     return answer
 
 
