@@ -27,7 +27,7 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 demo: setup
-	@$(node) scripts/demo.ts
+	@$(python) examples/demo/demo.py
 
 serve: setup
 	bin/headrace serve --data-dir .data --policies examples/policies
