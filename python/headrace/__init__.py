@@ -5,13 +5,17 @@
         ...
 """
 
-from headrace.client import Client, PutResult, connect
+from headrace.client import Client, connect
 from headrace.errors import (
     AlreadyExistsError,
+    CancelledError,
     CommitConflictError,
     CommitUnknownError,
     CorruptFileError,
+    DeadlineExceededError,
+    GateFailedError,
     HeadraceError,
+    InternalError,
     InvalidRequestError,
     LimitExceededError,
     NotFoundError,
@@ -22,15 +26,20 @@ from headrace.errors import (
     UnavailableError,
     UnsupportedFeatureError,
 )
+from headrace.put import PutResult
 from headrace.scan import Scan
 
 __all__ = [
     "AlreadyExistsError",
+    "CancelledError",
     "Client",
     "CommitConflictError",
     "CommitUnknownError",
     "CorruptFileError",
+    "DeadlineExceededError",
+    "GateFailedError",
     "HeadraceError",
+    "InternalError",
     "InvalidRequestError",
     "LimitExceededError",
     "NotFoundError",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,28 +15,19 @@ import pyarrow.flight as fl
 
 from headrace.connection import Connection
 from headrace.errors import ARROW_ERRORS, CommitUnknownError, UnavailableError, from_arrow
-from headrace.scan import Scan
+from headrace.forking import gate
+from headrace.put import PutData, PutResult, is_repeatable, put_once
+from headrace.scan import BUFFER_BYTES, Scan
 
-# A batch larger than this is sent in slices, well below the server's message limit.
-_PUT_BYTES = 4 << 20
-_PUT_ATTEMPTS = 4
-
-PutData = pa.Table | pa.RecordBatch | pa.RecordBatchReader | Iterable[pa.RecordBatch]
-
-
-@dataclass(frozen=True)
-class PutResult:
-    """What a put committed. ``snapshot_id`` is the decimal text of the new snapshot."""
-
-    snapshot_id: str
-    rows: int
-    files: int
+_PUT_ATTEMPTS = 5
+_PUT_BACKOFF_SECONDS = 0.2
 
 
 def connect(uri: str, *, token: str | None = None, tls_ca: str | os.PathLike[str] | bytes | None = None) -> Client:
     """A client of the service at ``uri`` (``grpc://host:port`` or ``grpc+tls://host:port``).
 
-    ``tls_ca`` is a PEM file's path or its bytes. Nothing is sent before the first call.
+    ``tls_ca`` is a PEM file's path or its bytes; without it, the system's authorities are trusted. Nothing is sent before the first
+    call.
     """
     if tls_ca is not None and not isinstance(tls_ca, bytes):
         with open(tls_ca, "rb") as file:
@@ -57,7 +48,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the channels that this process opened."""
+        """Closes the connections of this process."""
         self._connection.close()
 
     def scan(
@@ -76,14 +67,18 @@ class Client:
         compression: Literal["none", "lz4", "zstd"] = "none",
         dictionaries: bool = False,
         run: dict[str, str] | None = None,
+        buffer_bytes: int = BUFFER_BYTES,
     ) -> Scan:
         """A scan of ``table``, planned when it is first read.
 
         ``columns`` and ``filter`` name columns as ``a.b``; a part that holds a dot stands in double quotes. ``filter`` is text
         (``delay > 10 AND origin IN ('SEA', 'SFO')``) or Iceberg's expression JSON. At most one of ``snapshot_id``, ``ref`` and
         ``timestamp`` (with a zone) says what to read; the default is the branch ``main`` as it is when the scan is planned.
-        ``shards`` streams are read in parallel; ``ordered`` yields their batches in the plan's order.
+        ``shards`` streams are read in parallel; ``ordered`` yields their batches in the plan's order. ``run`` (``id``, ``workload``,
+        ``code_version``) goes to the audit log. At most about ``buffer_bytes`` of batches wait for a slow consumer.
         """
+        if isinstance(columns, str):
+            raise TypeError("columns must be a sequence of names, not one string")
         at: dict[str, str] = {}
         if snapshot_id is not None:
             at["snapshot_id"] = str(snapshot_id)
@@ -98,12 +93,11 @@ class Client:
             "filter": filter,
             "limit": limit,
             "batch_rows": batch_rows,
+            "dictionaries": dictionaries or None,
             "run": run,
         }
         request.update({name: value for name, value in optional.items() if value is not None})
-        if dictionaries:
-            request["dictionaries"] = True
-        return Scan(self._connection, request)
+        return Scan(self._connection, request, buffer_bytes=buffer_bytes)
 
     def put(
         self,
@@ -113,63 +107,53 @@ class Client:
         mode: Literal["create", "append", "overwrite"] = "append",
         schema: pa.Schema | None = None,
         partition_by: Sequence[str] | None = None,
-        overwrite_filter: str | None = None,
+        overwrite_filter: str | dict[str, Any] | None = None,
+        format_version: int | None = None,
         branch: str | None = None,
         idempotency_key: str | None = None,
     ) -> PutResult:
         """Writes ``data`` as one commit and returns its snapshot. Nothing is visible before the commit, or after a failure.
 
-        A plain iterable of batches needs ``schema`` unless it yields at least one. A table or batch is sent again, under the same
-        idempotency key, when the connection breaks or the outcome is unknown; other data can be read only once and is not.
+        ``data`` is a table, a batch, a reader, anything with Arrow's C stream interface, or an iterable of batches, which needs
+        ``schema`` unless it yields at least one. If it raises while it is read, nothing is written. A table or batch is sent
+        again, under the same idempotency key, when the connection breaks or the outcome is unknown; other data can be read only
+        once and is not.
         """
         request: dict[str, Any] = {"table": table, "mode": mode, "idempotency_key": idempotency_key or str(uuid.uuid4())}
         optional = {
             "partition_by": None if partition_by is None else list(partition_by),
             "overwrite_filter": overwrite_filter,
+            "format_version": format_version,
             "branch": branch,
         }
         request.update({name: value for name, value in optional.items() if value is not None})
-        descriptor = fl.FlightDescriptor.for_command(json.dumps(request).encode())
-        attempts = _PUT_ATTEMPTS if isinstance(data, (pa.Table, pa.RecordBatch)) else 1
-        for attempt in range(1, attempts + 1):
+        failures = 0
+        while True:
             try:
-                return self._put_once(descriptor, *_batches(data, schema))
+                return put_once(self._connection, request, data, schema)
             except (UnavailableError, CommitUnknownError):
-                if attempt == attempts:
+                failures += 1
+                if failures >= _PUT_ATTEMPTS or not is_repeatable(data):
                     raise
-        raise AssertionError("unreachable")
-
-    def _put_once(self, descriptor: fl.FlightDescriptor, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> PutResult:
-        try:
-            writer, reader = self._connection.channel().do_put(descriptor, schema, self._connection.options())
-            with writer:
-                for batch in batches:
-                    for part in _slices(batch):
-                        writer.write_batch(part)
-                writer.done_writing()
-                answer = reader.read()
-        except ARROW_ERRORS as error:
-            raise from_arrow(error) from error
-        if answer is None:
-            raise CommitUnknownError("COMMIT_UNKNOWN", "the server ended the call without a result")
-        result = json.loads(answer.to_pybytes())
-        return PutResult(result["snapshot_id"], result["rows"], result["files"])
+            time.sleep(_PUT_BACKOFF_SECONDS * 2**failures)
 
     def schema(self, table: str) -> pa.Schema:
         """The columns of ``table`` that the caller may see."""
         descriptor = fl.FlightDescriptor.for_command(json.dumps({"table": table}).encode())
         try:
-            return self._connection.channel().get_schema(descriptor, self._connection.options()).schema
+            with gate.call():
+                return self._connection.channel().get_schema(descriptor, self._connection.options()).schema
         except ARROW_ERRORS as error:
             raise from_arrow(error) from error
 
     def tables(self) -> list[str]:
         """The names of the tables that the caller may see."""
         try:
-            flights = self._connection.channel().list_flights(options=self._connection.options())
-            return sorted(".".join(part.decode() for part in flight.descriptor.path) for flight in flights)
+            with gate.call():
+                flights = list(self._connection.channel().list_flights(options=self._connection.options()))
         except ARROW_ERRORS as error:
             raise from_arrow(error) from error
+        return sorted(".".join(part.decode() for part in flight.descriptor.path) for flight in flights)
 
     def snapshots(self, table: str) -> list[dict[str, Any]]:
         """The snapshots of ``table``, oldest first, as the server's JSON."""
@@ -182,36 +166,9 @@ class Client:
     def action(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """Calls an action whose request and answer are JSON."""
         try:
-            results = self._connection.channel().do_action((kind, json.dumps(body).encode()), self._connection.options())
-            answers = [result.body.to_pybytes() for result in results]
+            with gate.call():
+                results = self._connection.channel().do_action((kind, json.dumps(body).encode()), self._connection.options())
+                answers = [result.body.to_pybytes() for result in results]
         except ARROW_ERRORS as error:
             raise from_arrow(error) from error
         return json.loads(answers[0]) if answers else {}
-
-
-def _batches(data: PutData, schema: pa.Schema | None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    if isinstance(data, pa.Table):
-        return data.schema, iter(data.to_batches())
-    if isinstance(data, pa.RecordBatch):
-        return data.schema, iter((data,))
-    if isinstance(data, pa.RecordBatchReader):
-        return data.schema, iter(data)
-    batches = iter(data)
-    if schema is not None:
-        return schema, batches
-    first = next(batches, None)
-    if first is None:
-        raise ValueError("an empty iterable says nothing about its columns: pass schema=")
-    return first.schema, _chain(first, batches)
-
-
-def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from rest
-
-
-def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    parts = max(1, -(-batch.nbytes // _PUT_BYTES))
-    rows = max(1, -(-batch.num_rows // parts))
-    for start in range(0, max(1, batch.num_rows), rows):
-        yield batch.slice(start, rows)

@@ -9,7 +9,7 @@ import pyarrow.flight as fl
 
 
 class HeadraceError(Exception):
-    """A call that the server refused or that could not reach it. ``code`` is one of docs/errors.md."""
+    """A call that the server refused or that did not reach it. ``code`` is one of docs/errors.md."""
 
     code: str
 
@@ -47,7 +47,11 @@ class TicketExpiredError(HeadraceError):
 
 
 class UnsupportedFeatureError(HeadraceError):
-    """UNSUPPORTED_FEATURE or GATE_FAILED."""
+    """UNSUPPORTED_FEATURE."""
+
+
+class GateFailedError(HeadraceError):
+    """GATE_FAILED: a quality gate refused."""
 
 
 class CommitConflictError(HeadraceError):
@@ -67,11 +71,23 @@ class LimitExceededError(HeadraceError):
 
 
 class UnavailableError(HeadraceError):
-    """UNAVAILABLE, POLICY_UNAVAILABLE, CANCELLED or DEADLINE_EXCEEDED: try again later."""
+    """UNAVAILABLE or POLICY_UNAVAILABLE: try again later. Also a connection that could not be made or broke."""
+
+
+class CancelledError(HeadraceError):
+    """CANCELLED: somebody ended the call or its plan."""
+
+
+class DeadlineExceededError(HeadraceError):
+    """DEADLINE_EXCEEDED."""
 
 
 class CorruptFileError(HeadraceError):
     """CORRUPT_FILE: a data or metadata file cannot be read as what it claims to be."""
+
+
+class InternalError(HeadraceError):
+    """INTERNAL: a fault of the server (its message has an id for the operator) or of this client."""
 
 
 _CLASSES: dict[str, type[HeadraceError]] = {
@@ -86,7 +102,7 @@ _CLASSES: dict[str, type[HeadraceError]] = {
     "REVOKED": RevokedError,
     "TICKET_INVALID": PermissionDeniedError,
     "TICKET_EXPIRED": TicketExpiredError,
-    "GATE_FAILED": UnsupportedFeatureError,
+    "GATE_FAILED": GateFailedError,
     "UNSUPPORTED_FEATURE": UnsupportedFeatureError,
     "COMMIT_CONFLICT": CommitConflictError,
     "COMMIT_UNKNOWN": CommitUnknownError,
@@ -94,15 +110,15 @@ _CLASSES: dict[str, type[HeadraceError]] = {
     "LIMIT_EXCEEDED": LimitExceededError,
     "UNAVAILABLE": UnavailableError,
     "POLICY_UNAVAILABLE": UnavailableError,
-    "CANCELLED": UnavailableError,
-    "DEADLINE_EXCEEDED": UnavailableError,
+    "CANCELLED": CancelledError,
+    "DEADLINE_EXCEEDED": DeadlineExceededError,
     "CORRUPT_FILE": CorruptFileError,
-    "INTERNAL": HeadraceError,
+    "INTERNAL": InternalError,
 }
 
 _CODED = re.compile(r"\b(" + "|".join(_CLASSES) + r"): (.*)", re.DOTALL)
-# What pyarrow and gRPC append to the server's own message.
-_CLIENT_CONTEXT = re.compile(r"\.?\s*(gRPC client debug context|Client context|Detail):.*", re.DOTALL)
+# What pyarrow and gRPC append to the server's own message, with the full stop that they put before it.
+_CLIENT_CONTEXT = re.compile(r"(\.\s+)?(gRPC client debug context:|Client context:|Detail: ).*", re.DOTALL)
 
 # Arrow errors without a code of ours come from the connection, not from the server's decision.
 _BROKEN_CONNECTION = (
@@ -114,19 +130,19 @@ _BROKEN_CONNECTION = (
     pa.ArrowIOError,
 )
 
+# What pyarrow's Flight calls raise.
+ARROW_ERRORS = (pa.ArrowException, fl.FlightError, OSError)
+
 
 def from_arrow(error: BaseException) -> HeadraceError:
     """The typed exception for what pyarrow raised; raise it ``from`` the original."""
-    text = str(error)
+    text = _CLIENT_CONTEXT.sub("", str(error)).strip()
     coded = _CODED.search(text)
     if coded:
         code = coded.group(1)
-        return _CLASSES[code](code, _CLIENT_CONTEXT.sub("", coded.group(2)).strip())
+        return _CLASSES[code](code, coded.group(2).strip())
     if isinstance(error, fl.FlightUnauthenticatedError):
-        return UnauthenticatedError("UNAUTHENTICATED", _CLIENT_CONTEXT.sub("", text).strip())
+        return UnauthenticatedError("UNAUTHENTICATED", text)
     if isinstance(error, _BROKEN_CONNECTION):
-        return UnavailableError("UNAVAILABLE", _CLIENT_CONTEXT.sub("", text).strip())
-    return HeadraceError("INTERNAL", _CLIENT_CONTEXT.sub("", text).strip())
-
-
-ARROW_ERRORS = (pa.ArrowException, fl.FlightError, OSError)
+        return UnavailableError("UNAVAILABLE", text)
+    return InternalError("INTERNAL", text)

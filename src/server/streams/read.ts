@@ -135,11 +135,12 @@ async function* messages(
 ): AsyncGenerator<StreamMessage> {
   const start = await startOf(ticket, resume, principal, services.tickets);
   const encoder = createIpcEncoder(plan.schemas.arrow, ticket.form);
-  const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
   let sentRows = start.rows;
   const encode = async (batch: Batch, next: Position): Promise<StreamMessage[]> => {
     sentRows += batch.rows;
     const cursor = { ticket: ticket.id, position: next, rows: sentRows };
+    // From now on, not from the stream's start: a stream that ran for longer than a ticket lives may still be resumed.
+    const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
     const sealed = await services.tickets.sealCursor(cursor, principal.name, expiresAt);
     const out = withMetadata(encoder, batch, JSON.stringify({ next: sentRows, cursor: sealed }));
     const bytes = out.reduce((sum, message) => sum + message.header.length + message.bodyBytes, 0);

@@ -23,6 +23,7 @@ import { parseFilterSource } from './scan-terms.ts';
 export interface IncomingMessage {
   readonly header: Uint8Array;
   readonly body: Uint8Array;
+  readonly appMetadata?: Uint8Array | undefined;
 }
 
 export interface WriteServices {
@@ -186,10 +187,26 @@ async function decodeMessages(
         received(header.length + body.length);
         digest.update(header);
         digest.update(body);
-        // A message without a header carries metadata alone, which nobody reads here.
-        const batch = header.length === 0 ? null : decoder.readMessage(header, body);
+        if (header.length === 0) {
+          refuseAborted(next.value.appMetadata);
+          continue;
+        }
+        const batch = decoder.readMessage(header, body);
         if (batch !== null) yield batch;
       }
     },
   };
+}
+
+const abortMark = '{"abort": true}';
+
+/**
+ * A message without a header carries metadata alone. Flight clients cannot cancel an upload, and closing it looks like its end, so a
+ * client whose rows broke off says so with a mark; any other metadata means nothing here.
+ */
+function refuseAborted(appMetadata: Uint8Array | undefined): void {
+  if (appMetadata === undefined || appMetadata.length !== abortMark.length) return;
+  if (new TextDecoder().decode(appMetadata) === abortMark) {
+    throw new ServiceError('CANCELLED', 'the writer broke the upload off: nothing was written');
+  }
 }

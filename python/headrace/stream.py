@@ -1,0 +1,144 @@
+"""One endpoint's stream, which continues where it broke off."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.flight as fl
+
+from headrace.errors import (
+    ARROW_ERRORS,
+    HeadraceError,
+    InternalError,
+    LimitExceededError,
+    TicketExpiredError,
+    UnavailableError,
+    from_arrow,
+)
+from headrace.forking import gate
+from headrace.plan import Plan
+
+# Attempts in a row without a single new batch before a broken stream is given up.
+_ATTEMPTS = 7
+_BACKOFF_SECONDS = 0.1
+
+# What may be over by the next attempt. A reader that was too slow is LIMIT_EXCEEDED, and may resume.
+_PASSING = (UnavailableError, LimitExceededError)
+
+
+class EndpointStream:
+    """The batches of one endpoint of a plan, each exactly once, whatever happens to the connection meanwhile."""
+
+    def __init__(self, plan: Plan, at: int) -> None:
+        self._plan = plan
+        self._at = at
+        # Rows handed out, and the server's mark after them, which only tickets of the same generation go with.
+        self._rows = 0
+        self._cursor: str | None = None
+        self._cursor_generation = 0
+        self._generation = 0
+        self._failures = 0
+        self._reader: fl.FlightStreamReader | None = None
+        self._interrupted = False
+        self._closed = threading.Event()
+        gate.register(self)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            while not self._closed.is_set():
+                try:
+                    chunk = self._read()
+                except ARROW_ERRORS as error:
+                    self._recover(error)
+                    continue
+                if chunk is None:
+                    return
+                if chunk.data is not None:
+                    self._advance(chunk)
+                    yield chunk.data
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the stream; also from another thread than the one that reads it."""
+        self._closed.set()
+        self.interrupt()
+        self._reader = None
+
+    def interrupt(self) -> None:
+        """See :class:`headrace.forking.Parkable`: ends a running read, which is then taken up again."""
+        reader = self._reader
+        if reader is not None:
+            self._interrupted = True
+            reader.cancel()
+
+    def park(self) -> bool:
+        """See :class:`headrace.forking.Parkable`."""
+        self.interrupt()
+        reader, self._reader = self._reader, None
+        return reader is not None
+
+    def reset(self) -> None:
+        """See :class:`headrace.forking.Parkable`: the child's copy begins with a connection of its own."""
+        closed, self._closed = self._closed.is_set(), threading.Event()
+        if closed:
+            self._closed.set()
+
+    def _read(self) -> fl.FlightStreamChunk | None:
+        """The next chunk, or None after the last."""
+        with gate.call():
+            # A stream interrupted while nobody read from it holds batches that came before that: it is opened anew all the same.
+            if self._interrupted:
+                self._interrupted = False
+                self._reader = None
+            if self._reader is None:
+                self._open()
+            assert self._reader is not None
+            try:
+                return self._reader.read_chunk()
+            except StopIteration:
+                self._reader = None
+                return None
+
+    def _open(self) -> None:
+        endpoint, self._generation = self._plan.ticket(self._at)
+        headers = {}
+        if self._cursor is not None and self._cursor_generation == self._generation:
+            headers["headrace-cursor"] = self._cursor
+        elif self._rows > 0:
+            headers["headrace-offset"] = str(self._rows)
+        connection = self._plan.connection
+        channel = connection.channel(connection.location(endpoint, self._failures))
+        self._reader = channel.do_get(endpoint.ticket, connection.options(headers))
+
+    def _advance(self, chunk: fl.FlightStreamChunk) -> None:
+        self._failures = 0
+        rows = self._rows + chunk.data.num_rows
+        if chunk.app_metadata is not None:
+            mark = json.loads(chunk.app_metadata.to_pybytes())
+            self._cursor, self._cursor_generation = mark["cursor"], self._generation
+            if mark["next"] != rows:
+                raise InternalError("INTERNAL", f"the stream is at row {mark['next']} where row {rows} was due")
+        self._rows = rows
+
+    def _recover(self, error: BaseException) -> None:
+        """Returns where reading on is worth another try; else raises the typed error."""
+        self._reader = None
+        if self._closed.is_set() or self._interrupted:
+            return
+        typed: HeadraceError = from_arrow(error)
+        self._failures += 1
+        if self._failures >= _ATTEMPTS:
+            raise typed from error
+        if isinstance(typed, TicketExpiredError):
+            if not self._plan.reissue(self._generation):
+                raise typed from error
+            return
+        if not isinstance(typed, _PASSING):
+            raise typed from error
+        # The first attempt after a success follows at once: most breaks are a connection that was closed.
+        if self._failures > 1:
+            self._closed.wait(_BACKOFF_SECONDS * 2 ** (self._failures - 1))
