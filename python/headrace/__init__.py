@@ -1,5 +1,7 @@
 """Streams Arrow record batches from governed Apache Iceberg tables, at a pinned snapshot.
 
+For example::
+
     client = headrace.connect("grpc://127.0.0.1:8815", token=token)
     for batch in client.scan("silver.flights", columns=["delay"], filter="delay > 10"):
         ...

@@ -26,8 +26,8 @@ _PUT_BACKOFF_SECONDS = 0.2
 def connect(uri: str, *, token: str | None = None, tls_ca: str | os.PathLike[str] | bytes | None = None) -> Client:
     """A client of the service at ``uri`` (``grpc://host:port`` or ``grpc+tls://host:port``).
 
-    ``tls_ca`` is a PEM file's path or its bytes; without it, the system's authorities are trusted. Nothing is sent before the first
-    call.
+    ``tls_ca`` is a PEM file's path or its bytes; without it, the system's authorities are trusted. Nothing is sent
+    before the first call.
     """
     if tls_ca is not None and not isinstance(tls_ca, bytes):
         with open(tls_ca, "rb") as file:
@@ -71,11 +71,12 @@ class Client:
     ) -> Scan:
         """A scan of ``table``, planned when it is first read.
 
-        ``columns`` and ``filter`` name columns as ``a.b``; a part that holds a dot stands in double quotes. ``filter`` is text
-        (``delay > 10 AND origin IN ('SEA', 'SFO')``) or Iceberg's expression JSON. At most one of ``snapshot_id``, ``ref`` and
-        ``timestamp`` (with a zone) says what to read; the default is the branch ``main`` as it is when the scan is planned.
-        ``shards`` streams are read in parallel; ``ordered`` yields their batches in the plan's order. ``run`` (``id``, ``workload``,
-        ``code_version``) goes to the audit log. At most about ``buffer_bytes`` of batches wait for a slow consumer.
+        ``columns`` and ``filter`` name columns as ``a.b``; a part that holds a dot stands in double quotes.
+        ``filter`` is text (``delay > 10 AND origin IN ('SEA', 'SFO')``) or Iceberg's expression JSON. At most one of
+        ``snapshot_id``, ``ref`` and ``timestamp`` (with a zone) says what to read; the default is the branch ``main``
+        as it is when the scan is planned. ``shards`` streams are read in parallel; ``ordered`` yields their batches
+        in the plan's order. ``run`` (``id``, ``workload``, ``code_version``) goes to the audit log. At most about
+        ``buffer_bytes`` of batches wait for a slow consumer.
         """
         if isinstance(columns, str):
             raise TypeError("columns must be a sequence of names, not one string")
@@ -112,14 +113,18 @@ class Client:
         branch: str | None = None,
         idempotency_key: str | None = None,
     ) -> PutResult:
-        """Writes ``data`` as one commit and returns its snapshot. Nothing is visible before the commit, or after a failure.
+        """Writes ``data`` as one commit. Nothing is visible before it, or after a failure.
 
-        ``data`` is a table, a batch, a reader, anything with Arrow's C stream interface, or an iterable of batches, which needs
-        ``schema`` unless it yields at least one. If it raises while it is read, nothing is written. A table or batch is sent
-        again, under the same idempotency key, when the connection breaks or the outcome is unknown; other data can be read only
-        once and is not.
+        ``data`` is a table, a batch, a reader, anything with Arrow's C stream interface, or an iterable of batches,
+        which needs ``schema`` unless it yields at least one. If it raises while it is read, nothing is written. A
+        table or batch is sent again, under the same idempotency key, when the connection breaks or the outcome is
+        unknown; other data can be read only once and is not.
         """
-        request: dict[str, Any] = {"table": table, "mode": mode, "idempotency_key": idempotency_key or str(uuid.uuid4())}
+        request: dict[str, Any] = {
+            "table": table,
+            "mode": mode,
+            "idempotency_key": idempotency_key or str(uuid.uuid4()),
+        }
         optional = {
             "partition_by": None if partition_by is None else list(partition_by),
             "overwrite_filter": overwrite_filter,
@@ -157,7 +162,8 @@ class Client:
 
     def snapshots(self, table: str) -> list[dict[str, Any]]:
         """The snapshots of ``table``, oldest first, as the server's JSON."""
-        return self.action("headrace.snapshots", {"table": table})["snapshots"]
+        snapshots: list[dict[str, Any]] = self.action("headrace.snapshots", {"table": table})["snapshots"]
+        return snapshots
 
     def explain(self, request: dict[str, Any]) -> dict[str, Any]:
         """How a scan request would be planned: what is pruned and which policies decide."""
@@ -167,7 +173,9 @@ class Client:
         """Calls an action whose request and answer are JSON."""
         try:
             with gate.call():
-                results = self._connection.channel().do_action((kind, json.dumps(body).encode()), self._connection.options())
+                results = self._connection.channel().do_action(
+                    (kind, json.dumps(body).encode()), self._connection.options()
+                )
                 answers = [result.body.to_pybytes() for result in results]
         except ARROW_ERRORS as error:
             raise from_arrow(error) from error

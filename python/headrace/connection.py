@@ -12,7 +12,8 @@ from headrace.forking import gate
 _REUSE_CONNECTION = "arrow-flight-reuse-connection:"
 _TLS_SCHEME = "grpc+tls:"
 
-# A broken connection is tried again soon, and a peer that vanished without a word is noticed while a stream waits for it.
+# A broken connection is tried again soon, and a peer that vanished without a word is noticed while a stream waits for
+# it.
 _CHANNEL_OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -23,7 +24,7 @@ _CHANNEL_OPTIONS = [
 
 
 class Connection:
-    """The channels to one Headrace service. Safe to share between threads, to fork and to pickle (its token goes along)."""
+    """The channels to one Headrace service. Safe to share between threads, to fork and to pickle, token included."""
 
     def __init__(self, uri: str, token: str | None, tls_ca: bytes | None) -> None:
         if token is not None:

@@ -23,7 +23,7 @@ class HeadraceError(Exception):
 
 
 class InvalidRequestError(HeadraceError):
-    """INVALID_REQUEST, INVALID_FILTER, UNKNOWN_COLUMN, SCHEMA_MISMATCH, INVALID_POLICY: the same call will fail again."""
+    """INVALID_REQUEST, INVALID_FILTER, UNKNOWN_COLUMN, SCHEMA_MISMATCH, INVALID_POLICY: it will fail again."""
 
 
 class NotFoundError(HeadraceError):

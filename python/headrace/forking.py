@@ -1,7 +1,8 @@
 """Forks: gRPC's threads do not live on in a forked child, so a fork finds every channel closed.
 
-Before a fork running streams are parked (they continue at their cursors afterwards, in the parent and in the child alike), short calls
-are awaited, and all channels are closed, which ends gRPC's threads. Both processes then open channels of their own.
+Before a fork running streams are parked (they continue at their cursors afterwards, in the parent and in the child
+alike), short calls are awaited, and all channels are closed, which ends gRPC's threads. Both processes then open
+channels of their own.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class ForkGate:
         self._calls = 0
         self._writes = 0
         self._forking = False
+        # Calls within calls of the same thread are part of them, and must not wait for a fork that waits for those.
+        self._own = threading.local()
         self._parkables: weakref.WeakSet[Parkable] = weakref.WeakSet()
         # Set in a child whose parent could not close its channels: gRPC would hang here.
         self._refusal: str | None = None
@@ -55,14 +58,19 @@ class ForkGate:
     @contextmanager
     def call(self) -> Iterator[None]:
         """Around each call that a fork waits for: short ones, and reads that :meth:`Parkable.interrupt` ends."""
+        if getattr(self._own, "calling", False):
+            yield
+            return
         with self._changed:
             while self._forking:
                 self._changed.wait()
             self._refuse()
             self._calls += 1
+        self._own.calling = True
         try:
             yield
         finally:
+            self._own.calling = False
             with self._changed:
                 self._calls -= 1
                 self._changed.notify_all()
@@ -107,8 +115,8 @@ class ForkGate:
         if self._calls > 0 or self._writes > 0:
             what = "a put" if self._writes > 0 else "a call"
             self._refusal = (
-                f"this process was forked while {what} to Headrace was under way in its parent, and gRPC does not survive that: "
-                "fork before or after, or use multiprocessing's spawn method"
+                f"this process was forked while {what} to Headrace was under way in its parent, which gRPC does not "
+                "survive: fork before or after, or use multiprocessing's spawn method"
             )
         # The lock may have been copied while another thread held it.
         self._changed = threading.Condition()

@@ -59,7 +59,8 @@ class ParallelStreams:
         try:
             while (at := self._claim()) is not None:
                 self._read(at)
-        except BaseException as error:  # noqa: BLE001: a thread's failure belongs to the consumer
+        except BaseException as error:
+            # A thread's failure belongs to the consumer.
             with self._changed:
                 self._error = self._error or error
                 self._stopped = True
@@ -92,7 +93,9 @@ class ParallelStreams:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while True:
             if self._owner != os.getpid():
-                raise RuntimeError("this iteration belongs to the process that began it: iterate the scan anew after a fork")
+                raise RuntimeError(
+                    "this iteration belongs to the process that began it: iterate the scan anew after a fork"
+                )
             with self._changed:
                 while (at := self._ready()) is None:
                     if self._error is not None:

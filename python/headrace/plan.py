@@ -12,7 +12,14 @@ from typing import Any
 import pyarrow.flight as fl
 
 from headrace.connection import Connection
-from headrace.errors import ARROW_ERRORS, HeadraceError, InvalidRequestError, NotFoundError, TicketExpiredError, from_arrow
+from headrace.errors import (
+    ARROW_ERRORS,
+    HeadraceError,
+    InvalidRequestError,
+    NotFoundError,
+    TicketExpiredError,
+    from_arrow,
+)
 from headrace.forking import gate
 
 # A ticket with less than this share of its life left is renewed before a stream starts with it.
@@ -53,10 +60,11 @@ class Plan:
     @property
     def facts(self) -> dict[str, Any]:
         """The FlightInfo's ``app_metadata``."""
-        return json.loads(self.info.app_metadata)
+        facts: dict[str, Any] = json.loads(self.info.app_metadata)
+        return facts
 
     def ticket(self, at: int) -> tuple[fl.FlightEndpoint, int]:
-        """The endpoint to start a stream with, renewed where it has not long to live, and the generation of its cursors."""
+        """The endpoint to start a stream with, renewed where it ends soon, and the generation of its cursors."""
         with self._lock:
             _ = self.info
             ticket = self._tickets[at]
@@ -67,8 +75,9 @@ class Plan:
     def reissue(self, generation: int) -> bool:
         """New tickets for the very same streams, after those of ``generation`` expired.
 
-        False where the policies' decision has changed, so that no stream may go on as it began. A plan is a pure function of
-        snapshot, schema, request and decision, so an endpoint of the new one has the rows of the old one, in their order.
+        False where the policies' decision has changed, so that no stream may go on as it began. A plan is a pure
+        function of snapshot, schema, request and decision, so an endpoint of the new one has the rows of the old one,
+        in their order.
         """
         with self._lock:
             if generation != self._generation:
@@ -82,7 +91,7 @@ class Plan:
             return False
 
     def replan(self) -> None:
-        """Plans the same snapshot again, under the policies of now; only before any row of the old plan was handed out."""
+        """Plans the same snapshot again, under the policies of now: only before any row was handed out."""
         with self._lock:
             self._keep(self._ask_again())
 
@@ -112,7 +121,8 @@ class Plan:
             if _version(json.loads(info.app_metadata)) == pinned:
                 return info
         raise TicketExpiredError(
-            "TICKET_EXPIRED", "the tickets have expired, and the table's schema has changed since they were made: scan again"
+            "TICKET_EXPIRED",
+            "the tickets have expired, and the table's schema has changed since they were made: scan again",
         )
 
     def _ask(self, request: dict[str, Any]) -> fl.FlightInfo:
@@ -150,7 +160,7 @@ class _Ticket:
 
 
 def _renewed(connection: Connection, endpoint: fl.FlightEndpoint) -> fl.FlightEndpoint:
-    """The endpoint with a later expiry; as it is where the server does not renew it, to hear why from the stream itself."""
+    """The endpoint with a later expiry; as it is where the server renews it no more: the stream will say why."""
     message = endpoint.serialize()
     # The request is a message of one field, the endpoint (Flight.proto, RenewFlightEndpointRequest).
     body = b"\x0a" + _varint(len(message)) + message

@@ -47,7 +47,7 @@ def is_repeatable(data: PutData) -> bool:
 
 
 def put_once(connection: Connection, request: dict[str, Any], data: PutData, schema: pa.Schema | None) -> PutResult:
-    """Sends ``data`` and waits for the commit. Whatever ``data`` raises while it is read ends the upload without one."""
+    """Sends ``data`` and waits for the commit. What ``data`` raises while it is read ends the upload without one."""
     descriptor = fl.FlightDescriptor.for_command(json.dumps(request).encode())
     schema, batches = _batches(data, schema)
     with gate.write():

@@ -24,8 +24,8 @@ _PLANS = 3
 class Scan:
     """Iterates :class:`pyarrow.RecordBatch`. Each iteration reads the same pinned snapshot again, from the start.
 
-    A scan may be shared by threads, pickled, and used after a fork: once planned, all of them read the same plan. An iteration that
-    has begun goes on in the process that began it.
+    A scan may be shared by threads, pickled, and used after a fork: once planned, all of them read the same plan. An
+    iteration that has begun goes on in the process that began it.
     """
 
     def __init__(self, connection: Connection, request: dict[str, Any], *, buffer_bytes: int = BUFFER_BYTES) -> None:
@@ -45,7 +45,8 @@ class Scan:
     @property
     def snapshot_id(self) -> str | None:
         """Decimal text of the snapshot that this scan reads; None for a table without one."""
-        return self._plan.facts["snapshot_id"]
+        snapshot_id: str | None = self._plan.facts["snapshot_id"]
+        return snapshot_id
 
     @property
     def schema(self) -> pa.Schema:
@@ -55,7 +56,8 @@ class Scan:
     def part(self, index: int, of: int) -> Scan:
         """The share ``index`` of ``of`` of this scan's plan, for one of several workers or ranks.
 
-        The parts have every row once among them. A plan has ``shards`` streams: ask for at least as many as there are parts.
+        The parts have every row once among them. A plan has ``shards`` streams: ask for at least as many as there are
+        parts.
         """
         if self._part is not None:
             raise ValueError("a part of a scan has no parts of its own")
@@ -100,7 +102,9 @@ class Scan:
         def batches() -> Iterator[pa.RecordBatch]:
             for batch in self:
                 if not batch.schema.equals(schema):
-                    raise TicketExpiredError("TICKET_EXPIRED", "the columns that policy permits changed since the plan: scan again")
+                    raise TicketExpiredError(
+                        "TICKET_EXPIRED", "the columns that policy permits changed since the plan: scan again"
+                    )
                 yield batch
 
         return pa.RecordBatchReader.from_batches(schema, batches())

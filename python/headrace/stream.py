@@ -41,6 +41,8 @@ class EndpointStream:
         self._cursor_generation = 0
         self._generation = 0
         self._failures = 0
+        # Why the ticket must be issued again before the next attempt.
+        self._expired: TicketExpiredError | None = None
         self._reader: fl.FlightStreamReader | None = None
         self._interrupted = False
         self._closed = threading.Event()
@@ -51,7 +53,7 @@ class EndpointStream:
             while not self._closed.is_set():
                 try:
                     chunk = self._read()
-                except ARROW_ERRORS as error:
+                except (HeadraceError, *ARROW_ERRORS) as error:
                     self._recover(error)
                     continue
                 if chunk is None:
@@ -90,7 +92,8 @@ class EndpointStream:
     def _read(self) -> fl.FlightStreamChunk | None:
         """The next chunk, or None after the last."""
         with gate.call():
-            # A stream interrupted while nobody read from it holds batches that came before that: it is opened anew all the same.
+            # A stream interrupted while nobody read from it holds batches that came before that: it is opened anew
+            # all the same.
             if self._interrupted:
                 self._interrupted = False
                 self._reader = None
@@ -104,6 +107,10 @@ class EndpointStream:
                 return None
 
     def _open(self) -> None:
+        if self._expired is not None:
+            if not self._plan.reissue(self._generation):
+                raise self._expired
+            self._expired = None
         endpoint, self._generation = self._plan.ticket(self._at)
         headers = {}
         if self._cursor is not None and self._cursor_generation == self._generation:
@@ -129,16 +136,13 @@ class EndpointStream:
         self._reader = None
         if self._closed.is_set() or self._interrupted:
             return
-        typed: HeadraceError = from_arrow(error)
+        typed = error if isinstance(error, HeadraceError) else from_arrow(error)
         self._failures += 1
-        if self._failures >= _ATTEMPTS:
-            raise typed from error
+        expired = isinstance(typed, TicketExpiredError) and self._expired is None
+        if self._failures >= _ATTEMPTS or not (expired or isinstance(typed, _PASSING)):
+            raise typed from (None if typed is error else error)
         if isinstance(typed, TicketExpiredError):
-            if not self._plan.reissue(self._generation):
-                raise typed from error
-            return
-        if not isinstance(typed, _PASSING):
-            raise typed from error
+            self._expired = typed
         # The first attempt after a success follows at once: most breaks are a connection that was closed.
         if self._failures > 1:
             self._closed.wait(_BACKOFF_SECONDS * 2 ** (self._failures - 1))
