@@ -2,7 +2,7 @@
 
 The rules compared are SQL's three-valued logic with IEEE 754 floats, which is what Headrace documents. The others differ in known
 places, which are written out here: DuckDB takes NaN for equal to itself and above infinity; PyIceberg pushes NOT down past NaN
-(NOT x < 1 becomes x >= 1) and lets nulls pass NOT IN.
+(NOT x < 1 becomes x >= 1), lets nulls pass NOT IN, and the nulls of a column that a file lacks pass != and NOT LIKE too.
 """
 
 import datetime as dt
@@ -252,15 +252,18 @@ def pyiceberg(node: Node, negated: bool = False) -> ice.BooleanExpression:
     def with_nan(expression: ice.BooleanExpression) -> ice.BooleanExpression:
         return ice.Or(expression, ice.IsNaN(name)) if column.floating and negated else expression
 
+    def not_null(expression: ice.BooleanExpression) -> ice.BooleanExpression:
+        return ice.And(expression, ice.NotNull(name))
+
     match node.op:
         case "null":
             return ice.NotNull(name) if negated else ice.IsNull(name)
         case "nan":
             return ice.NotNaN(name) if negated else ice.IsNaN(name)
         case "like":
-            return ice.NotStartsWith(name, values[0]) if negated else ice.StartsWith(name, values[0])
+            return not_null(ice.NotStartsWith(name, values[0])) if negated else ice.StartsWith(name, values[0])
         case "in":
-            return ice.And(ice.NotIn(name, values), ice.NotNull(name)) if negated else ice.In(name, values)
+            return not_null(ice.NotIn(name, values)) if negated else ice.In(name, values)
         case "between":
             low, high = values
             if negated:
@@ -268,7 +271,9 @@ def pyiceberg(node: Node, negated: bool = False) -> ice.BooleanExpression:
             return ice.And(ice.GreaterThanOrEqual(name, low), ice.LessThanOrEqual(name, high))
     if negated and node.op not in ("=", "!="):
         return with_nan(PYICEBERG[INVERSE[node.op]](name, values[0]))
-    return PYICEBERG[INVERSE[node.op] if negated else node.op](name, values[0])
+    op = INVERSE[node.op] if negated else node.op
+    expression = PYICEBERG[op](name, values[0])
+    return not_null(expression) if op == "!=" else expression
 
 
 def _pyiceberg_literal(kind: str, value: Any) -> Any:

@@ -50,6 +50,18 @@ def counted(rows: pa.Table | list[dict[str, Any]]) -> Counter:
     return Counter(row_of(row) for row in (rows.to_pylist() if isinstance(rows, pa.Table) else rows))
 
 
+def without_null_lists(value: Any, kind: pa.DataType | pa.Schema) -> Any:
+    """The value with every null map and list made an empty one."""
+    if isinstance(kind, pa.Schema) or pa.types.is_struct(kind):
+        fields = list(kind) if isinstance(kind, pa.Schema) else kind.fields
+        return value and {field.name: without_null_lists(value[field.name], field.type) for field in fields}
+    if pa.types.is_map(kind):
+        return [(key, without_null_lists(item, kind.item_type)) for key, item in value or ()]
+    if pa.types.is_list(kind):
+        return [without_null_lists(item, kind.value_type) for item in value or ()]
+    return value
+
+
 def difference(ours: Counter, theirs: Counter) -> str | None:
     """What differs between two bags of rows, a few rows of each; None where nothing does."""
     if ours == theirs:

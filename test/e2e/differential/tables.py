@@ -133,7 +133,7 @@ def array_of(values: list, kind: pa.DataType) -> pa.Array:
         return pa.ExtensionArray.from_storage(kind, pa.array([one and one.bytes for one in values], pa.binary(16)))
     if not _holds_uuid(kind):
         return pa.array(values, kind)
-    nulls = pa.array([one is None for one in values])
+    nulls = pa.array([one is None for one in values], pa.bool_())
     if pa.types.is_struct(kind):
         children = [array_of([one and one[field.name] for one in values], field.type) for field in kind.fields]
         return pa.StructArray.from_arrays(children, fields=list(kind.fields), mask=nulls)
