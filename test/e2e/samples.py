@@ -1,6 +1,7 @@
 """Tables for the tests, the same at every call."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 REGIONS = ["EU", "US", "ASIA", "EU"]
 
@@ -61,15 +62,11 @@ def twins(hidden=1, visible=1_000, text=10):
 
 
 def numbers(rows=200_000, first=0, text=40):
-    """Rows that do not compress away: an id, a group, a text of about `text` characters."""
-    ids = list(range(first, first + rows))
-    return pa.table(
-        {
-            "id": pa.array(ids, pa.int64()),
-            "grp": pa.array([at % 10 for at in ids], pa.int32()),
-            "text": [f"{(at * 2654435761) % 4294967296:010d}" * (text // 10) for at in ids],
-        }
-    )
+    """An id, a group of ten, and a text of `text` characters that differs from row to row."""
+    ids = pa.array(range(first, first + rows), pa.int64())
+    words = [f"{(at * 2654435761) % 4294967296:010d}" for at in range(first, first + rows)]
+    groups = pa.array([at % 10 for at in range(first, first + rows)], pa.int32())
+    return pa.table({"id": ids, "grp": groups, "text": pc.binary_repeat(words, text // 10)})
 
 
 def make(name, **arguments):

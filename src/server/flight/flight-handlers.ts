@@ -97,8 +97,8 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
     async *doGet(call, ticket) {
       const { principal, account } = await enter(call);
       const { plan } = await services.tickets.open(ticket, principal.name);
-      using stream = services.running.start(plan, call.signal);
-      yield* readTicket(ticket, call.resume, principal, services, observerFor(account), stream.signal);
+      using _stream = services.running.start(plan, call.fail);
+      yield* readTicket(ticket, call.resume, principal, services, observerFor(account), call);
     },
 
     async *doPut(call, descriptor, messages) {
@@ -123,14 +123,8 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
       countPlan(planned, account);
       const { seen, plan, digest, planId } = planned;
       const ticket = ticketOf(request, planned, shardPlan(plan, 1)[0]!, digest);
-      using stream = services.running.start(planId, call.signal);
-      yield* readPlan(
-        { ticket, plan, seen, resume: call.resume },
-        principal,
-        services,
-        observerFor(account),
-        stream.signal,
-      );
+      using _stream = services.running.start(planId, call.fail);
+      yield* readPlan({ ticket, plan, seen, resume: call.resume }, principal, services, observerFor(account), call);
     },
 
     async *doAction(call, type, body) {

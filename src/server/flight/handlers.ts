@@ -1,3 +1,4 @@
+import type { ServiceError } from '../../core/errors.ts';
 import type { ActionType, FlightDescriptor, FlightInfo, FlightMessage, PollInfo, ReceivedMessage } from './messages.ts';
 
 /** The calls of the Flight service, as logs and metrics name them. */
@@ -31,6 +32,8 @@ export interface CallContext {
    * reason is a ServiceError. No work of the call may survive it.
    */
   readonly signal: AbortSignal;
+  /** Ends the call with an error at once, also while its reader takes nothing; fires `signal` with it. */
+  readonly fail: (reason: ServiceError) => void;
   /** The caller's address, for logs. */
   readonly peer: string;
   /** Says on whose account the call goes, once that is known, for the metrics. */

@@ -160,6 +160,7 @@ async function serve(
       token: readToken(call.metadata),
       resume: readResumePoint(call.metadata),
       signal: call.signal,
+      fail: (reason) => call.fail(reason),
       peer: call.peer,
       account: (known) => {
         account = known;

@@ -50,9 +50,16 @@ export interface ReadObserver {
   readonly sent: (bytes: number, rows: number) => void;
 }
 
+/** The call that a stream is sent on. */
+export interface StreamCall {
+  readonly signal: AbortSignal;
+  /** Ends the call at once, also while its reader takes nothing; fires `signal` with the reason. */
+  readonly fail: (reason: ServiceError) => void;
+}
+
 /**
  * The stream of one ticket. Decides afresh: a ticket whose decision changed is TICKET_EXPIRED before its first row and REVOKED in a
- * stream that continues; token and decision are checked again between batches. Every stream has at least one record batch.
+ * stream that continues; token and decision are checked again between batches and while the reader takes none. Every stream has at least one record batch.
  */
 export async function* readTicket(
   bytes: Uint8Array,
@@ -60,8 +67,9 @@ export async function* readTicket(
   principal: Principal,
   services: ReadServices,
   observer: ReadObserver,
-  signal: AbortSignal,
+  call: StreamCall,
 ): AsyncGenerator<StreamMessage> {
+  const { signal } = call;
   const ticket = await services.tickets.open(bytes, principal.name);
   const seen = await services.gate.seeAgain(principal, ticket.uuid, signal);
   if (seen.decision.digest !== ticket.policyDigest) {
@@ -73,7 +81,7 @@ export async function* readTicket(
       : new ServiceError('REVOKED', 'what policy permits on this table changed while it was read: plan again');
   }
   const { plan } = await services.planner.plan(seen, ticket.terms, signal);
-  yield* readPlan({ ticket, plan, seen, resume }, principal, services, observer, signal);
+  yield* readPlan({ ticket, plan, seen, resume }, principal, services, observer, call);
 }
 
 export interface PlannedStream {
@@ -89,21 +97,25 @@ export async function* readPlan(
   principal: Principal,
   services: ReadServices,
   observer: ReadObserver,
-  signal: AbortSignal,
+  call: StreamCall,
 ): AsyncGenerator<StreamMessage> {
+  const { signal } = call;
   const { plan, ticket, seen } = stream;
   const tally: StreamTally = { rows: 0, bytes: 0 };
-  let outcome: 'complete' | ErrorCode = 'CANCELLED';
+  let outcome: 'complete' | ErrorCode | null = null;
+  const recheck = (): Promise<void> => services.gate.recheck(principal, seen, signal);
+  const watch = setInterval(() => recheck().catch((error: unknown) => endWith(error, call)), watchMs).unref();
   try {
     for await (const message of messages(stream, principal, services, observer, tally, signal)) {
       yield message;
-      await services.gate.recheck(principal, seen, signal);
+      await recheck();
     }
     outcome = 'complete';
   } catch (error) {
     outcome = isServiceError(error) ? error.code : 'INTERNAL';
     throw error;
   } finally {
+    clearInterval(watch);
     services.auditor.record({
       kind: 'stream',
       direction: 'read',
@@ -117,10 +129,21 @@ export async function* readPlan(
       bytes: tally.bytes,
       plan: ticket.plan,
       run: ticket.run?.id ?? null,
-      outcome,
+      // A stream that is ended from outside is left at its last batch.
+      outcome: outcome ?? (isServiceError(signal.reason) ? signal.reason.code : 'CANCELLED'),
     });
   }
 }
+
+/** A little more than what lies between two checks, so that none falls out. */
+const watchMs = 1_100;
+
+function endWith(error: unknown, { signal, fail }: StreamCall): void {
+  if (signal.aborted) return;
+  fail(isServiceError(error) ? error : new ServiceError('UNAVAILABLE', unchecked, { cause: error }));
+}
+
+const unchecked = 'whether the right to read still holds cannot be checked now: resume the stream later';
 
 const maskedFields = ({ access }: ScanPlan): number[] =>
   [...access.columns].flatMap(([id, column]) => (column.kind === 'masked' ? [id as number] : []));
