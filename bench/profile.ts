@@ -49,7 +49,7 @@ export function selfTimes(text: string): SelfTime[] {
   }
   const busy = [...self].reduce((sum, [name, seconds]) => sum + (name === '(idle)' ? 0 : seconds), 0);
   return [...self]
-    .filter(([name]) => name !== '(idle)')
+    .filter(([name]) => name !== '(idle)' && name !== '(root)')
     .map(([name, seconds]) => ({ name, seconds, share: seconds / busy, totalShare: (total.get(name) ?? 0) / busy }))
     .sort((a, b) => b.seconds - a.seconds);
 }

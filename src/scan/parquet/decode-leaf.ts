@@ -45,8 +45,8 @@ export interface LeafReader {
 const segmentBytesTarget = 16 << 20;
 /**
  * Below so many decoded bytes, and below so many times its dictionary, a segment grows beyond the rows that are asked for at a time: each
- * call has a cost of its own and takes in the whole dictionary again. On the benchmark table, whose row groups hold dictionaries of
- * half a megabyte a column, this is 4 instead of 14 s of CPU per GB (`bench cold-stream`).
+ * call has a cost of its own and takes in the whole dictionary again. On the benchmark table, whose chunks hold dictionaries of up to
+ * half a megabyte, decoding takes a third of the CPU (14 to 4.5 s per GB of zstd); `bench cold-stream` shows it.
  */
 const segmentBytesMin = 1 << 20;
 const segmentDictionariesMin = 2;
