@@ -99,6 +99,9 @@ export interface Catalog {
     options: CommitOptions,
   ): Promise<CommittedTable>;
 
+  /** The table as the commit under the options' key left it; null where the key is new. ALREADY_EXISTS for another request's key. */
+  recallCommit(options: CommitOptions): Promise<CommittedTable | null>;
+
   /** Takes in a table that another engine wrote, where it lies. */
   registerTable(identifier: TableIdentifier, metadataLocation: string, signal: AbortSignal): Promise<Table>;
   /** `purge` deletes the table's files too, below its own location only. */

@@ -160,6 +160,10 @@ class StoreCatalog implements Catalog {
     return this.#committer.retry(identifier, build, options);
   }
 
+  async recallCommit(options: CommitOptions): Promise<CommittedTable | null> {
+    return (await this.#committer.recall(options))?.[0] ?? null;
+  }
+
   async registerTable(identifier: TableIdentifier, metadataLocation: string, signal: AbortSignal): Promise<Table> {
     parseLocation(metadataLocation);
     const metadata = await this.#files.load(metadataLocation, signal);

@@ -6,6 +6,7 @@ import { parsePartitionBy, unpartitioned } from '../catalog/partition/spec.ts';
 import type { PartitionSpec } from '../catalog/partition/types.ts';
 import type { Schema } from '../catalog/schema/types.ts';
 import { produceSnapshot } from '../catalog/snapshot/produce.ts';
+import { throwIfCancelled } from '../core/cancellation.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Expression } from '../core/expression.ts';
 import type { Limits } from '../core/limits.ts';
@@ -54,6 +55,8 @@ export interface IngestResult {
  * @throws SCHEMA_MISMATCH, NOT_FOUND, ALREADY_EXISTS, COMMIT_CONFLICT, COMMIT_UNKNOWN, INVALID_REQUEST, LIMIT_EXCEEDED, CANCELLED.
  */
 export async function ingest(input: IngestInput, services: IngestServices, signal: AbortSignal): Promise<IngestResult> {
+  const replayed = await createdBefore(input, services, signal);
+  if (replayed !== null) return replayed;
   const target =
     input.request.mode === 'create'
       ? await createTarget(input, services)
@@ -88,10 +91,27 @@ interface WrittenRows {
   discard(): Promise<void>;
 }
 
+/**
+ * What an earlier call with the same key created; null for a table that is not there yet. The rows are read for their digest alone: a
+ * table that exists cannot be created again, only answered again.
+ */
+async function createdBefore(
+  { request, batches, principal, digest }: IngestInput,
+  { catalog }: IngestServices,
+  signal: AbortSignal,
+): Promise<IngestResult | null> {
+  if (request.mode !== 'create' || !(await catalog.tableExists(request.table))) return null;
+  const { idempotencyKey } = request;
+  if (idempotencyKey === null) throw alreadyExists();
+  for await (const _ of batches) throwIfCancelled(signal);
+  const committed = await catalog.recallCommit({ signal, idempotencyKey, principal, digest: digest() });
+  if (committed === null) throw alreadyExists();
+  return JSON.parse(committed.result!) as IngestResult;
+}
+
 async function createTarget(input: IngestInput, services: IngestServices): Promise<Target> {
   const { request } = input;
   const { catalog } = services;
-  if (await catalog.tableExists(request.table)) throw alreadyExists();
   const schema = icebergSchemaOf(input.schema);
   const partitionSpec =
     request.partitionBy.length === 0 ? unpartitioned : parsePartitionBy(request.partitionBy, schema, { specId: 0 });
@@ -110,7 +130,9 @@ async function createTarget(input: IngestInput, services: IngestServices): Promi
       const built = await snapshotCommit({ metadata: staged }, input, written, null, 1, services, signal);
       const options = commitOptions(input, written, built.snapshot, signal);
       try {
-        return await catalog.createStaged(request.table, staged, built.updates, options);
+        const committed = await catalog.createStaged(request.table, staged, built.updates, options);
+        if (committed.replayed) await built.cleanup();
+        return committed;
       } catch (error) {
         if (!isUnknown(error)) await built.cleanup();
         throw error;

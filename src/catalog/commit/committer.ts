@@ -133,10 +133,12 @@ export class Committer {
 
   /** A staged table becomes one, with further updates on it. */
   async create(identifier: TableIdentifier, metadata: TableMetadata, options: CommitOptions): Promise<CommittedTable> {
+    const { store, files } = this.#context;
+    // In this order: a call with the same key may make the table at any time.
+    const exists = (await store.table(identifier)) !== null;
     const replayed = await this.recall(options);
     if (replayed !== null) return replayed[0]!;
-    const { store, files } = this.#context;
-    if ((await store.table(identifier)) !== null) throw tableExists(identifier);
+    if (exists) throw tableExists(identifier);
     const metadataLocation = await files.write(metadata, null, options.signal);
     const prepared: Prepared = { identifier, current: null, metadata, metadataLocation };
     const [committed] = await this.#swap([prepared], options, options.result ?? null);
