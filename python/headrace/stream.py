@@ -140,7 +140,7 @@ class EndpointStream:
         self._failures += 1
         expired = isinstance(typed, TicketExpiredError) and self._expired is None
         if self._failures >= _ATTEMPTS or not (expired or isinstance(typed, _PASSING)):
-            raise typed from (None if typed is error else error)
+            raise typed from (typed.__cause__ if typed is error else error)
         if isinstance(typed, TicketExpiredError):
             self._expired = typed
         # The first attempt after a success follows at once: most breaks are a connection that was closed.
