@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -21,12 +22,12 @@ from headrace.errors import (
 from headrace.forking import gate
 from headrace.plan import Plan
 
-# Attempts in a row without a single new batch before a broken stream is given up.
-_ATTEMPTS = 7
-_BACKOFF_SECONDS = 0.1
-
-# What may be over by the next attempt. A reader that was too slow is LIMIT_EXCEEDED, and may resume.
-_PASSING = (UnavailableError, LimitExceededError)
+# How long a stream is tried again without a single new batch: enough for a server to start anew.
+_PATIENCE_SECONDS = 60.0
+_BACKOFF_SECONDS = 0.05
+_BACKOFF_SECONDS_MAX = 2.0
+# Attempts in a row for errors that another attempt mends, or never.
+_ATTEMPTS = 6
 
 
 class EndpointStream:
@@ -41,6 +42,7 @@ class EndpointStream:
         self._cursor_generation = 0
         self._generation = 0
         self._failures = 0
+        self._failing_since = 0.0
         # Why the ticket must be issued again before the next attempt.
         self._expired: TicketExpiredError | None = None
         self._reader: fl.FlightStreamReader | None = None
@@ -138,11 +140,25 @@ class EndpointStream:
             return
         typed = error if isinstance(error, HeadraceError) else from_arrow(error)
         self._failures += 1
-        expired = isinstance(typed, TicketExpiredError) and self._expired is None
-        if self._failures >= _ATTEMPTS or not (expired or isinstance(typed, _PASSING)):
+        if not self._may_pass(typed):
             raise typed from (typed.__cause__ if typed is error else error)
         if isinstance(typed, TicketExpiredError):
             self._expired = typed
         # The first attempt after a success follows at once: most breaks are a connection that was closed.
         if self._failures > 1:
-            self._closed.wait(_BACKOFF_SECONDS * 2 ** (self._failures - 1))
+            self._closed.wait(min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS * 2**self._failures))
+
+    def _may_pass(self, error: HeadraceError) -> bool:
+        """Whether the next attempt may end better."""
+        now = time.monotonic()
+        if self._failures == 1:
+            self._failing_since = now
+        if isinstance(error, UnavailableError):
+            return now - self._failing_since < _PATIENCE_SECONDS
+        if self._failures >= _ATTEMPTS:
+            return False
+        if isinstance(error, TicketExpiredError):
+            # Unless it says why the ticket was not issued anew.
+            return self._expired is None
+        # Also what ends a stream whose reader was too slow: it may resume.
+        return isinstance(error, LimitExceededError)

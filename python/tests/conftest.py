@@ -63,9 +63,9 @@ def samples(rows: int, seed: int = 1) -> pa.Table:
     return pa.table(
         {
             "id": pa.array(range(rows), pa.int64()),
-            "kind": pa.array(pick.choice(["a", "b", "c", "d"], rows)),
+            "kind": pa.array(pick.choice(["a", "b", "c", "d"], rows), pa.string()),
             "score": pa.array(score, mask=score > 1.5),
-            "name": pa.array([f"name-{number:08}" for number in pick.integers(0, 1 << 26, rows)]),
+            "name": pa.array([f"name-{number:08}" for number in pick.integers(0, 1 << 26, rows)], pa.string()),
         }
     )
 

@@ -28,9 +28,9 @@ def broken(cut: Cut) -> Iterator[Cut]:
 
 
 def cuts(seed: int, count: int) -> list[int]:
-    """Byte counts at which connections break: some before a first batch, most within one."""
+    """Byte counts at which connections break: some before a first batch, most within a later one."""
     pick = random.Random(seed)
-    return [pick.choice((300, 5_000, 40_000, 150_000)) + pick.randrange(20_000) for _ in range(count)]
+    return [pick.choice((300, 40_000, 60_000, 150_000)) + pick.randrange(20_000) for _ in range(count)]
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -82,8 +82,8 @@ def test_a_stream_goes_another_way_where_its_first_location_is_gone(broken: Cut)
         broken.data.target = target
 
 
-def test_a_stream_is_given_up_after_some_attempts(broken: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.stream._BACKOFF_SECONDS", 0.01)
+def test_a_stream_is_given_up_after_a_while(broken: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.stream._PATIENCE_SECONDS", 0.5)
     scan = broken.client("admin").scan(broken.table, batch_rows=100)
     received = 0
     proxies: Sequence[CuttingProxy] = (broken.control, broken.data)

@@ -103,9 +103,10 @@ async function renew(
       'what policy permits on this table changed since the scan was planned: plan again',
     );
   }
-  const expiresAtMs = services.now() + services.ticketTtlMs;
-  const sealed = await services.tickets.seal(ticket, principal.name, Math.floor(expiresAtMs / 1000));
-  return encodeRenewFlightEndpointResult({ ...endpoint, ticket: sealed, expiresAtMs });
+  // Tickets count whole seconds.
+  const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
+  const sealed = await services.tickets.seal(ticket, principal.name, expiresAt);
+  return encodeRenewFlightEndpointResult({ ...endpoint, ticket: sealed, expiresAtMs: expiresAt * 1000 });
 }
 
 /** A commit may name any file and change any column, so only who sees the whole table may make one. */

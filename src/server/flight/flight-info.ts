@@ -97,13 +97,14 @@ async function endpoints(
   planned: PlannedRequest,
   services: PlanningServices,
 ): Promise<FlightEndpoint[]> {
-  const expiresAtMs = services.now() + services.ticketTtlMs;
+  // Tickets count whole seconds.
+  const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
   const locations = services.locations();
   return Promise.all(
     shardPlan(planned.plan, request.shards).map(async (range) => {
       const ticket = ticketOf(request, planned, range, newTicketId());
-      const sealed = await services.tickets.seal(ticket, principal.name, Math.floor(expiresAtMs / 1000));
-      return { ticket: sealed, locations, expiresAtMs, appMetadata: new Uint8Array(0) };
+      const sealed = await services.tickets.seal(ticket, principal.name, expiresAt);
+      return { ticket: sealed, locations, expiresAtMs: expiresAt * 1000, appMetadata: new Uint8Array(0) };
     }),
   );
 }
