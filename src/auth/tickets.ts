@@ -31,7 +31,7 @@ export interface TicketSealerOptions {
   readonly clock?: Clock;
 }
 
-export const ticketBytesMax = 64 * 1024;
+export const ticketBytesMax = 256 * 1024;
 const algorithm = 'dir';
 const encryption = 'A256GCM';
 const headerNames = ['alg', 'enc', 'kid', 'typ'];
@@ -71,7 +71,7 @@ export async function openTicketSealer(options: TicketSealerOptions): Promise<Ti
       if (sealed.length > ticketBytesMax) {
         throw new ServiceError(
           'LIMIT_EXCEEDED',
-          `the plan needs a ${kind} of more than ${ticketBytesMax} bytes: ask for fewer columns`,
+          `the plan needs a ${kind} of more than ${ticketBytesMax} bytes: shorten the filter or ask for fewer columns`,
         );
       }
       return new Uint8Array(Buffer.from(sealed, 'latin1'));

@@ -93,6 +93,10 @@ export const defaultLimits = {
   putBytesMax: 256 << 20,
   /** Partitions that one DoPut keeps open at once. */
   openPartitionsMax: 128,
+  /** Files that one DoPut writes. */
+  putFilesMax: 10_000,
+  /** Bytes of one row as Arrow holds it: what a message can carry. */
+  rowBytesMax: (16 << 20) - (64 << 10),
   /** Bytes of a data file that a writer aims for. */
   fileBytesTarget: 256 << 20,
   /** Times a commit is tried again on top of a newer table before it is COMMIT_CONFLICT. */

@@ -35,8 +35,11 @@ export interface Gate {
   requireCreate(principal: Principal, identifier: TableIdentifier): Promise<void>;
   /** For the admin API: PERMISSION_DENIED unless the bearer of the token may administer the whole catalog. */
   requireAdministrator(token: string | null, signal: AbortSignal): Promise<void>;
-  /** For a running stream, between batches: throws once the token or the decision no longer holds. */
-  recheck(principal: Principal, seen: SeenTable, signal: AbortSignal): Promise<void>;
+  /**
+   * For a running stream, between batches: throws once the token or the decision no longer holds. Null: the table is being created,
+   * and only the token is looked at.
+   */
+  recheck(principal: Principal, seen: SeenTable | null, signal: AbortSignal): Promise<void>;
 }
 
 export interface GateOptions {
@@ -121,6 +124,13 @@ export function createGate(options: GateOptions): Gate {
     }
   };
 
+  /** The table of this uuid, wherever it is called now; null where it is gone. */
+  const decideAgain = async (principal: Principal, uuid: TableUuid, signal: AbortSignal): Promise<SeenTable | null> => {
+    const stored = await catalog.store.tableByUuid(uuid);
+    const table = stored === null ? null : await load(stored.identifier, signal);
+    return table === null || table.metadata.tableUuid !== uuid ? null : decide(principal, table);
+  };
+
   const gate: Gate = {
     auditor,
 
@@ -135,9 +145,7 @@ export function createGate(options: GateOptions): Gate {
     },
 
     async seeAgain(principal, uuid, signal) {
-      const stored = await catalog.store.tableByUuid(uuid);
-      const table = stored === null ? null : await load(stored.identifier, signal);
-      const seen = table === null || table.metadata.tableUuid !== uuid ? null : await decide(principal, table);
+      const seen = await decideAgain(principal, uuid, signal);
       if (seen?.decision.actions.has('readTable') === true) return seen;
       if (seen !== null) record(principal, formatTable(seen.table.identifier), 'readTable', seen.decision);
       throw new ServiceError('REVOKED', 'the right to read what this ticket names was withdrawn');
@@ -184,12 +192,13 @@ export function createGate(options: GateOptions): Gate {
 
     async recheck(principal, seen, signal) {
       authenticator.recheck(principal);
+      if (seen === null) return;
       const last = checkedAt.get(seen);
       if (last !== undefined && now() - last < recheckMs) return;
       checkedAt.set(seen, now());
-      const again = await gate.seeAgain(principal, seen.facts.uuid, signal);
-      if (again.decision.digest !== seen.decision.digest) {
-        throw new ServiceError('REVOKED', 'what policy permits on this table changed while it was read: plan again');
+      const again = await decideAgain(principal, seen.facts.uuid, signal);
+      if (again?.decision.digest !== seen.decision.digest) {
+        throw new ServiceError('REVOKED', 'what policy permits on this table changed meanwhile: begin again');
       }
     },
   };

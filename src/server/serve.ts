@@ -7,6 +7,7 @@ import { loadOrCreateKeys } from '../auth/key-files.ts';
 import type { PolicyStore } from '../auth/policy/reload.ts';
 import { openTicketSealer } from '../auth/tickets.ts';
 import type { Config } from '../core/config.ts';
+import { formatTable } from '../core/identifier.ts';
 import type { MaskKeys } from '../scan/restrict/masks.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
@@ -178,7 +179,7 @@ async function flightServices({
     tickets: createTickets(await openTicketSealer({ keys: ticketKeys })),
     running: createRunningPlans(),
     ticketTtlMs: config.tickets.ttlMs,
-    maskKeys: (plan) => maskKeysFor(maskKeys[0]!.key, plan),
+    maskKeys: (query) => maskKeysFor(maskKeys[0]!.key, query),
     now: Date.now,
     locations: () => dataLocations(config, ports.data),
     write: {
@@ -186,16 +187,21 @@ async function flightServices({
       auditor,
       limits,
       ingest: { catalog, footers, limits, now: Date.now },
-      onCreated: async (_principal, request, signal) => {
-        await policies.observe(await embedded.facts.ofTable(await catalog.loadTable(request.table, signal)));
+      onCreated: async (request) => {
+        try {
+          const table = await catalog.loadTable(request.table, new AbortController().signal);
+          await policies.observe(await embedded.facts.ofTable(table));
+        } catch (error) {
+          log.warn('policies will look up a new table at its first use', { table: formatTable(request.table) }, error);
+        }
       },
     },
   };
 }
 
-const maskKeysFor = (global: Uint8Array, plan: string): MaskKeys => ({
+const maskKeysFor = (global: Uint8Array, query: string): MaskKeys => ({
   global,
-  query: createHmac('sha256', global).update(`query ${plan}`).digest(),
+  query: createHmac('sha256', global).update(`query ${query}`).digest(),
 });
 
 /** Flight's word for the connection that the client already has. */

@@ -233,7 +233,12 @@ function requireValues(
       requireValues(child, column.children[at]!, { present, rowOf }, [...path, child.name], firstRow);
     });
   } else if (column.kind === 'list') {
-    const inner = { present: () => true, rowOf: (row: number) => rowOf(parentOf(column.offsets, row)) };
+    // A null list may span elements, and elements may lie behind the last list: neither are values of any row.
+    const inner = {
+      present: (element: number) =>
+        element < column.offsets[column.length]! && present(parentOf(column.offsets, element)),
+      rowOf: (element: number) => rowOf(parentOf(column.offsets, element)),
+    };
     if (field.type.kind === 'list') {
       requireValues(field.type.element, column.child, inner, [...path, field.type.element.name], firstRow);
     } else if (field.type.kind === 'map' && column.child.kind === 'struct') {

@@ -1,8 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { DataFile, FileMetrics } from '../catalog/manifest/types.ts';
 import { partitionPath } from '../catalog/partition/spec.ts';
 import type { PartitionSpec } from '../catalog/partition/types.ts';
 import type { Schema, Value } from '../catalog/schema/types.ts';
+import { ServiceError } from '../core/errors.ts';
 import type { FieldId } from '../core/ids.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Batch, Column } from '../scan/arrow/column.ts';
@@ -31,7 +33,7 @@ export interface FanOut {
   write(batch: Batch): Promise<void>;
   /** Closes all files; in the order in which they were opened. */
   finish(): Promise<DataFile[]>;
-  /** Removes every file that was written, finished or not. */
+  /** Removes every file that was written, finished or not; what cannot be removed is left to the clean-up. Never throws. */
   abort(): Promise<void>;
 }
 
@@ -59,7 +61,13 @@ export function createFanOut(options: FanOutOptions): FanOut {
   let filesOpened = 0;
 
   const open = (values: Lane['values'], key: string): Lane => {
-    const folder = spec.fields.length === 0 ? '' : `${partitionPath(spec, schema, values)}/`;
+    if (filesOpened >= limits.putFilesMax) {
+      throw new ServiceError(
+        'LIMIT_EXCEEDED',
+        `the rows fall into more than ${limits.putFilesMax} files: sort them by partition, or partition less finely`,
+      );
+    }
+    const folder = spec.fields.length === 0 ? '' : `${folderOf(partitionPath(spec, schema, values))}/`;
     const name = `data/${folder}${String(filesOpened++).padStart(5, '0')}-${writeId}.parquet`;
     const path = joinLocation(location, name);
     const encoder = createParquetEncoder({ schema, objects, location: path, properties, limits, signal });
@@ -76,6 +84,8 @@ export function createFanOut(options: FanOutOptions): FanOut {
     lane.buffered = [];
     lane.bufferedBytes = 0;
     await lane.encoder.write(batch);
+    // Encoding does not await: after each row group everybody else has a turn.
+    await setImmediate();
   };
 
   const close = async (lane: Lane): Promise<void> => {
@@ -130,19 +140,33 @@ export function createFanOut(options: FanOutOptions): FanOut {
       return finished.sort((a, b) => (fileName(a.path) < fileName(b.path) ? -1 : 1));
     },
     async abort() {
-      for (const lane of lanes.values()) await lane.encoder.abort();
+      const open = [...lanes.values()];
       lanes.clear();
       // The caller's signal may be what ended the write; removing its traces must not fail for the same reason.
-      await objects.delete(
-        finished.map((file) => file.path),
-        new AbortController().signal,
-      );
+      const { signal: never } = new AbortController();
+      const paths = finished.map((file) => file.path);
+      await Promise.allSettled([...open.map((lane) => lane.encoder.abort()), objects.delete(paths, never)]);
     },
   };
 }
 
 /** Arrow bytes that one partition gathers before they go into its file. */
-const rowGroupBytes = 32 << 20;
+const rowGroupBytes = 16 << 20;
+
+// File systems take 255 bytes of a name.
+const segmentCharsMax = 200;
+
+/** A partition's folder; a value too long for one is cut, and told apart by its hash. The manifest has the value itself. */
+const folderOf = (path: string): string =>
+  path
+    .split('/')
+    .map((segment) => {
+      if (segment.length <= segmentCharsMax) return segment;
+      const hash = createHash('sha256').update(segment).digest('hex').slice(0, 16);
+      // An escape that the cut would split goes as a whole.
+      return `${segment.slice(0, segmentCharsMax).replace(/%.?$/, '')}-${hash}`;
+    })
+    .join('/');
 
 /** Starts with the file's number. */
 const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

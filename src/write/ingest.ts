@@ -14,6 +14,8 @@ import { didYouMean } from '../core/nearest.ts';
 import type { PutRequest } from '../core/requests.ts';
 import type { ArrowSchema, Batch } from '../scan/arrow/column.ts';
 import { icebergSchemaOf } from '../scan/arrow/iceberg.ts';
+import { columnBytes } from '../scan/arrow/kernels/bytes.ts';
+import { sliceColumn } from '../scan/arrow/kernels/slice.ts';
 import type { FooterCache } from '../scan/footers.ts';
 import { type FieldRights, planConform } from './conform.ts';
 import { createFanOut, type FanOut } from './fan-out.ts';
@@ -29,6 +31,8 @@ export interface IngestInput {
   readonly rights?: (schema: Schema) => FieldRights;
   /** Told each batch as it will be stored, before it is: throws to refuse it. */
   readonly admit: (batch: Batch, schema: Schema, firstRow: number) => void;
+  /** Asked between batches and before the commit: throws once the writer's rights no longer hold. */
+  readonly recheck?: () => Promise<void>;
   readonly principal: string;
   /** Of the whole request, known once all of it was read: what an idempotency key stands for. */
   readonly digest: () => string;
@@ -112,6 +116,9 @@ async function createdBefore(
 async function createTarget(input: IngestInput, services: IngestServices): Promise<Target> {
   const { request } = input;
   const { catalog } = services;
+  if (input.schema.fields.length === 0) {
+    throw new ServiceError('SCHEMA_MISMATCH', 'the input has no columns: a table needs at least one');
+  }
   const schema = icebergSchemaOf(input.schema);
   const partitionSpec =
     request.partitionBy.length === 0 ? unpartitioned : parsePartitionBy(request.partitionBy, schema, { specId: 0 });
@@ -187,15 +194,38 @@ async function writeRows(
     for await (const batch of input.batches) {
       const conformed = conformer.conform(batch, rows);
       input.admit(conformed, schema, rows);
+      refuseLongRows(conformed, rows, services.limits.rowBytesMax);
       await fanOut.write(conformed);
       rows += batch.rows;
+      await input.recheck?.();
     }
     if (overwrite !== null) await rewriteSurvivors(overwrite, fanOut, signal);
     const files = await fanOut.finish();
+    await input.recheck?.();
     return { files, rows, discard: () => fanOut.abort() };
   } catch (error) {
     await fanOut.abort();
     throw error;
+  }
+}
+
+/** A row that no message could carry would never be read again. Looks closer only where a batch is larger than a row may be. */
+function refuseLongRows(batch: Batch, firstRow: number, bytesMax: number): void {
+  const bytes = batch.columns.reduce((sum, column) => sum + columnBytes(column), 0);
+  if (bytes <= bytesMax) return;
+  if (batch.rows <= 1) {
+    throw new ServiceError(
+      'LIMIT_EXCEEDED',
+      `row ${firstRow} of the input has ${bytes} bytes; at most ${bytesMax} are stored`,
+    );
+  }
+  const half = batch.rows >> 1;
+  for (const [start, end] of [
+    [0, half],
+    [half, batch.rows],
+  ] as const) {
+    const columns = batch.columns.map((column) => sliceColumn(column, start, end));
+    refuseLongRows({ schema: batch.schema, rows: end - start, columns }, firstRow + start, bytesMax);
   }
 }
 

@@ -6,6 +6,7 @@ import type { ScanRequest } from '../../core/requests.ts';
 import type { ArrowSchema } from '../../scan/arrow/column.ts';
 import { arrowSchemaOf } from '../../scan/arrow/iceberg.ts';
 import { encodeSchema } from '../../scan/arrow/ipc-schema.ts';
+import { textDictionaryIds } from '../../scan/arrow/kernels/dictionary-encode.ts';
 import { exactRows, type ScanPlan, shardPlan } from '../../scan/plan.ts';
 import { projectColumns } from '../../scan/projection.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
@@ -63,7 +64,7 @@ export async function flightInfo(
   const rows = restricted ? null : exactRows(plan);
   const bytes = plan.runs.reduce((sum, run) => sum + run.bytes, 0);
   return {
-    schema: schemaMessage(plan.schemas.arrow),
+    schema: schemaMessage(plan.schemas.arrow, request.dictionaries),
     descriptor,
     endpoints: await endpoints(principal, request, planned, services),
     totalRecords: rows ?? -1,
@@ -138,4 +139,5 @@ function schemaWithId({ table: { metadata } }: SeenTable, terms: ScanTerms): Sch
 }
 
 /** An IPC schema message with continuation marker and length. */
-export const schemaMessage = (schema: ArrowSchema): Uint8Array => encapsulate(encodeSchema(schema));
+export const schemaMessage = (schema: ArrowSchema, dictionaries = false): Uint8Array =>
+  encapsulate(encodeSchema(schema, dictionaries ? textDictionaryIds(schema) : new Map()));

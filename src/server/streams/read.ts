@@ -5,6 +5,7 @@ import { formatTable } from '../../core/identifier.ts';
 import type { Limits } from '../../core/limits.ts';
 import { type Batch, fieldIdKey } from '../../scan/arrow/column.ts';
 import { createIpcEncoder, type EncodedMessage, type IpcEncoder } from '../../scan/arrow/ipc-write.ts';
+import { withDictionaries } from '../../scan/arrow/kernels/dictionary-encode.ts';
 import { nullColumn } from '../../scan/arrow/kernels/null-column.ts';
 import { sliceColumn } from '../../scan/arrow/kernels/slice.ts';
 import type { ScanPlan, ScanServices } from '../../scan/plan.ts';
@@ -13,6 +14,7 @@ import type { Position } from '../../scan/shards.ts';
 import { type ScanChunk, streamRange } from '../../scan/stream.ts';
 import { type Gate, type SeenTable, who } from '../gate.ts';
 import type { Planner } from './planner.ts';
+import { planDigest } from './scan-terms.ts';
 import type { Ticket, Tickets } from './tickets.ts';
 
 /** One IPC message on its way out; `appMetadata` only with record batches. */
@@ -39,8 +41,8 @@ export interface ReadServices {
   readonly scan: ScanServices;
   readonly limits: Limits;
   readonly ticketTtlMs: number;
-  /** By the plan's id: what is local to a query is the same in all its streams. */
-  readonly maskKeys: (plan: string) => MaskKeys;
+  /** By what the query is: the same in all its streams, resumed and planned again, and another for every other query. */
+  readonly maskKeys: (query: string) => MaskKeys;
   readonly now: () => number;
 }
 
@@ -59,7 +61,8 @@ export interface StreamCall {
 
 /**
  * The stream of one ticket. Decides afresh: a ticket whose decision changed is TICKET_EXPIRED before its first row and REVOKED in a
- * stream that continues; token and decision are checked again between batches and while the reader takes none. Every stream has at least one record batch.
+ * stream that continues; token and decision are checked again between batches and while the reader takes none. Every stream has at
+ * least one record batch.
  */
 export async function* readTicket(
   bytes: Uint8Array,
@@ -165,7 +168,8 @@ async function* messages(
     // From now on, not from the stream's start: a stream that ran for longer than a ticket lives may still be resumed.
     const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
     const sealed = await services.tickets.sealCursor(cursor, principal.name, expiresAt);
-    const out = withMetadata(encoder, batch, JSON.stringify({ next: sentRows, cursor: sealed }));
+    const held = ticket.form.dictionaries ? withDictionaries(batch) : batch;
+    const out = withMetadata(encoder, held, JSON.stringify({ next: sentRows, cursor: sealed }));
     const bytes = out.reduce((sum, message) => sum + message.header.length + message.bodyBytes, 0);
     tally.rows += batch.rows;
     tally.bytes += bytes;
@@ -174,7 +178,7 @@ async function* messages(
   };
 
   let any = false;
-  for await (const { batch, next } of chunksFrom(start, ticket, plan, services, observer, signal)) {
+  for await (const { batch, next } of chunksFrom(start, ticket, plan, principal, services, observer, signal)) {
     any = true;
     yield* await encode(batch, next);
   }
@@ -199,6 +203,7 @@ async function* chunksFrom(
   start: Start,
   ticket: Ticket,
   plan: ScanPlan,
+  principal: Principal,
   services: ReadServices,
   observer: ReadObserver,
   signal: AbortSignal,
@@ -209,7 +214,7 @@ async function* chunksFrom(
     batchRows: ticket.form.batchRows,
     bytesTarget: limits.messageBytesTarget,
     bytesMax: limits.messageBytesMax - messageOverheadBytes,
-    maskKeys: services.maskKeys(ticket.plan),
+    maskKeys: services.maskKeys(queryOf(ticket, principal)),
     rowsLeft: plan.limit === null ? null : Math.max(0, plan.limit - start.rows + start.dropRows),
   };
   const scan = { ...services.scan, onRead: observer.scanned };
@@ -223,6 +228,9 @@ async function* chunksFrom(
     }
   }
 }
+
+const queryOf = ({ uuid, terms, policyDigest }: Ticket, { name }: Principal): string =>
+  `${planDigest(uuid, terms, policyDigest)} ${name}`;
 
 /** What a message holds besides its batch: header, app_metadata and framing. */
 const messageOverheadBytes = 64 * 1024;

@@ -31,8 +31,8 @@ export interface WriteServices {
   readonly auditor: Auditor;
   readonly ingest: IngestServices;
   readonly limits: Limits;
-  /** Told of a table that did not exist before, so that policies can look up its columns. */
-  readonly onCreated: (principal: Principal, request: PutRequest, signal: AbortSignal) => Promise<void>;
+  /** Told of a table that did not exist before, so that policies can look up its columns. Never fails: the commit is made. */
+  readonly onCreated: (request: PutRequest) => Promise<void>;
 }
 
 export interface WriteObserver {
@@ -64,7 +64,7 @@ export async function writePut(
       tally.bytes += bytes;
       observer.received(bytes);
     });
-    const digest = createHash('sha256').update(JSON.stringify({ ...request, table: formatTable(request.table) }));
+    const digest = requestDigest(request);
     const admitRows = rowCheck(seen);
     const input = {
       request,
@@ -77,10 +77,11 @@ export async function writePut(
         admitRows?.(batch, schema, firstRow);
       },
       principal: principal.name,
-      digest: () => digest.copy().digest('hex'),
+      recheck: () => services.gate.recheck(principal, seen, signal),
+      digest: () => digest.text(),
     };
     const result = await ingest(input, services.ingest, signal);
-    if (request.mode === 'create') await services.onCreated(principal, request, signal);
+    if (request.mode === 'create') await services.onCreated(request);
     outcome = 'complete';
     snapshotId = result.snapshotId;
     tally.rows = result.rows;
@@ -163,7 +164,7 @@ function fail(message: string): never {
 interface Incoming {
   readonly schema: ArrowSchema;
   /** The batches; every byte goes into the digest as it comes. */
-  batches(digest: { update(bytes: Uint8Array): unknown }): AsyncIterable<Batch>;
+  batches(digest: RequestDigest): AsyncIterable<Batch>;
 }
 
 async function decodeMessages(
@@ -198,15 +199,28 @@ async function decodeMessages(
   };
 }
 
-const abortMark = '{"abort": true}';
+/** What an idempotency key stands for: the request and every byte that came with it. */
+interface RequestDigest {
+  update(bytes: Uint8Array): void;
+  text(): string;
+}
+
+/** Without a key nobody asks, and nothing is hashed. */
+function requestDigest(request: PutRequest): RequestDigest {
+  if (request.idempotencyKey === null) return { update: () => {}, text: () => '' };
+  const hash = createHash('sha256').update(JSON.stringify({ ...request, table: formatTable(request.table) }));
+  return { update: (bytes) => void hash.update(bytes), text: () => hash.copy().digest('hex') };
+}
+
+const abortMarkBytesMax = 64;
 
 /**
  * A message without a header carries metadata alone. Flight clients cannot cancel an upload, and closing it looks like its end, so a
  * client whose rows broke off says so with a mark; any other metadata means nothing here.
  */
 function refuseAborted(appMetadata: Uint8Array | undefined): void {
-  if (appMetadata === undefined || appMetadata.length !== abortMark.length) return;
-  if (new TextDecoder().decode(appMetadata) === abortMark) {
+  if (appMetadata === undefined || appMetadata.length > abortMarkBytesMax) return;
+  if (/^\s*\{\s*"abort"\s*:\s*true\s*\}\s*$/.test(new TextDecoder().decode(appMetadata))) {
     throw new ServiceError('CANCELLED', 'the writer broke the upload off: nothing was written');
   }
 }
