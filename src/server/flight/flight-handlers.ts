@@ -91,7 +91,7 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
       const request = parseScanDescriptor(descriptor, limits);
       const seen = await gate.see(principal, request.table, call.signal);
       gate.require(principal, seen, 'readTable');
-      return schemaMessage(requestSchema(request, seen));
+      return schemaMessage(requestSchema(request, seen), request.dictionaries);
     },
 
     async *doGet(call, ticket) {
