@@ -36,6 +36,9 @@ test: setup
 	@mkdir -p build/results && rm -f build/results/*.xml
 	biome check .
 	tsc --noEmit
+	$(python) -m ruff check --quiet --config python/pyproject.toml python examples
+	$(python) -m ruff format --check --quiet --config python/pyproject.toml python examples
+	$(python) -m mypy --no-error-summary --config-file python/pyproject.toml python/headrace
 	$(node) --test --test-concurrency=2 --test-reporter=./test/support/brief-reporter.ts --test-reporter-destination=stdout \
 	  --test-reporter=junit --test-reporter-destination=build/results/unit.xml $$(find test -name '*.test.ts' -not -path 'test/interop/*' -not -path 'test/long/*' | sort)
 	$(python) -m pytest -q python/tests --junitxml=build/results/python.xml

@@ -1,4 +1,7 @@
-"""Headrace's main job, end to end: real Parquet in, a governed, pinned, pruned Arrow stream out. Run it with `make demo`."""
+"""Headrace's main job, end to end: real Parquet in, a governed, pinned, pruned Arrow stream out.
+
+Run it with `make demo`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ import headrace
 FLIGHTS = ROOT / "node_modules" / "vega-datasets" / "data" / "flights-3m.parquet"
 DATA_DIR = Path(os.environ.get("DEMO_DIR", ROOT / ".data" / "demo"))
 ROWS = int(os.environ.get("DEMO_ROWS", "3000000"))
-MARCH = "date >= TIMESTAMP '2001-03-01T00:00:00' AND date < TIMESTAMP '2001-04-01T00:00:00' AND origin IN ('SEA', 'SFO')"
+MARCH = (
+    "date >= TIMESTAMP '2001-03-01T00:00:00' AND date < TIMESTAMP '2001-04-01T00:00:00' AND origin IN ('SEA', 'SFO')"
+)
 
 
 def main() -> None:
@@ -29,7 +34,8 @@ def main() -> None:
     DATA_DIR.parent.mkdir(parents=True, exist_ok=True)
     step("Start the server: SQLite catalog, local warehouse, local token issuer")
     with Service(DATA_DIR, ROOT / "examples" / "policies") as service:
-        note(f"Flight on port {service.ports['flight']}, HTTP on port {service.ports['http']}, everything below {DATA_DIR}")
+        ports = service.ports
+        note(f"Flight on port {ports['flight']}, HTTP on port {ports['http']}, everything below {DATA_DIR}")
         admin = service.connect("admin", "admin")
         analyst = service.connect("ana", "analysts")
         trainer = service.connect("raj", "training")
@@ -109,7 +115,10 @@ def show_pruning(admin: headrace.Client, first: str) -> None:
     scan = admin.scan("bronze.flights", columns=["date", "delay", "origin"], filter=MARCH, snapshot_id=first)
     plan = scan.metadata
     note(f"WHERE {MARCH}")
-    note(f"files: {plan['files']} read, {plan['files_pruned']} skipped; row groups: {plan['row_groups']} read, {plan['row_groups_pruned']} skipped")
+    note(
+        f"files: {plan['files']} read, {plan['files_pruned']} skipped; "
+        f"row groups: {plan['row_groups']} read, {plan['row_groups_pruned']} skipped"
+    )
     started = time.monotonic()
     found = scan.table()
     note(f"{found.num_rows:,} rows in {1000 * (time.monotonic() - started):.0f} ms")
@@ -158,15 +167,22 @@ def evolve(service: Service, admin: headrace.Client) -> None:
     points = admin.scan("bronze.passengers", columns=["points"], limit=3).table()
     check(points.schema.field("points").type == pa.int64(), "points is a long now, files of 32-bit integers included")
     late = admin.scan("bronze.flights", columns=["delay_minutes", "carrier"], limit=5).table()
-    check(late["carrier"].null_count == late.num_rows > 0, "rows that were written before the new column read it as null")
+    check(
+        late["carrier"].null_count == late.num_rows > 0, "rows that were written before the new column read it as null"
+    )
 
 
 def read_with_pyiceberg(service: Service, admin: headrace.Client) -> None:
     step("Read the same table with PyIceberg: it is plain Iceberg")
     location = next(table["metadata_location"] for table in service.run("tables") if table["table"] == "bronze.flights")
     table = StaticTable.from_metadata(location)
-    parts = ", ".join(f"{field.transform}({field.name})" for field in table.spec().fields)
-    note(f"StaticTable.from_metadata(…/{location.rsplit('/', 1)[1]}): {len(table.snapshots())} snapshots, partitioned by {parts}")
+    parts = ", ".join(
+        f"{field.transform}({table.schema().find_column_name(field.source_id)})" for field in table.spec().fields
+    )
+    total = admin.scan("bronze.flights").plan().total_records
+    note(f"StaticTable.from_metadata(…/{location.rsplit('/', 1)[1]})")
+    note(f"{len(table.snapshots())} snapshots, partitioned by {parts}")
+    check(table.scan().count() == total, f"both count {total:,} rows")
     theirs = table.scan(row_filter="delay_minutes > 600", selected_fields=("delay_minutes",)).to_arrow()
     ours = admin.scan("bronze.flights", columns=["delay_minutes"], filter="delay_minutes > 600").table()
     same = sorted(theirs["delay_minutes"].to_pylist()) == sorted(ours["delay_minutes"].to_pylist())
@@ -193,7 +209,8 @@ def summarize(tables: list[dict[str, object]], snapshots: int) -> None:
     )
     note(f"bronze.flights has {snapshots} snapshots, and each of them still reads as it was")
     print()
-    note("Go on: `make serve` starts a server on .data; `bin/headrace --help` shows the rest;")
+    note("Go on: `bin/headrace serve --data-dir .data/demo --policies examples/policies` serves these tables again;")
+    note("`make serve` starts a server on .data; `bin/headrace --help` shows the rest;")
     note("docs/guides has how to read, write, govern and operate; examples/policies the policies of this demo.")
 
 

@@ -7,8 +7,40 @@ import random
 
 import pyarrow as pa
 
-_GIVEN = ["Ada", "Ben", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hiro", "Inês", "Jonas", "Kira", "Luis", "Mei", "Noor", "Olga", "Raj"]
-_FAMILY = ["Almeida", "Bauer", "Chen", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ito", "Jansen", "Kowalski", "Lopez", "Okafor", "Singh"]
+_GIVEN = [
+    "Ada",
+    "Ben",
+    "Chloé",
+    "Dmitri",
+    "Elif",
+    "Femi",
+    "Grace",
+    "Hiro",
+    "Inês",
+    "Jonas",
+    "Kira",
+    "Luis",
+    "Mei",
+    "Noor",
+    "Olga",
+    "Raj",
+]
+_FAMILY = [
+    "Almeida",
+    "Bauer",
+    "Chen",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Haddad",
+    "Ito",
+    "Jansen",
+    "Kowalski",
+    "Lopez",
+    "Okafor",
+    "Singh",
+]
 _REGIONS = {"EU": "+49", "US": "+1", "IN": "+91", "BR": "+55", "JP": "+81"}
 
 
@@ -22,7 +54,10 @@ def passengers(rows: int) -> pa.Table:
         {
             "passenger_id": pa.array(range(rows), pa.int64()),
             "name": names,
-            "phone": [f"{_REGIONS[region]} {rng.randrange(100, 999)} {rng.randrange(1_000_000, 9_999_999)}" for region in regions],
+            "phone": [
+                f"{_REGIONS[region]} {rng.randrange(100, 999)} {rng.randrange(1_000_000, 9_999_999)}"
+                for region in regions
+            ],
             "email": [f"{name.replace(' ', '.').lower()}{at}@example.com" for at, name in enumerate(names)],
             "region": regions,
             "born": pa.array([born + dt.timedelta(days=rng.randrange(24_000)) for _ in range(rows)], pa.date32()),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import headrace
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = ROOT / "bin" / "headrace"
+_READY_SECONDS = 60
+_STOP_SECONDS = 30
 
 
 class Service:
@@ -19,32 +23,52 @@ class Service:
     def __init__(self, data_dir: Path, policies: Path) -> None:
         self._data_dir = data_dir
         self._policies = policies
+        self._log = data_dir.parent / "demo.log"
+        # The demo is configured by its flags alone.
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+        self.ports: dict[str, int] = {}
 
     def __enter__(self) -> Service:
         ports = ["--flight-port", "0", "--data-port", "0", "--http-port", "0"]
-        self._log = (self._data_dir.parent / "demo.log").open("w")
-        self._process = subprocess.Popen(
-            [HEADRACE, "serve", "--data-dir", self._data_dir, "--policies", self._policies, *ports],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        command = [HEADRACE, "serve", "--data-dir", self._data_dir, "--policies", self._policies, *ports]
+        with self._log.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._env)
+        try:
+            line = self._first_line()
+        except BaseException:
+            self._stop()
+            raise
         if not line:
-            raise SystemExit(f"the server did not start; its log is {self._log.name}")
-        self.ports: dict[str, int] = json.loads(line)
+            self._stop()
+            raise SystemExit(f"the server did not start; its log is {self._log}")
+        self.ports = json.loads(line)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _first_line(self) -> str:
+        assert self._process.stdout is not None
+        # A server that hangs is ended, and with it the line that is waited for.
+        timer = threading.Timer(_READY_SECONDS, self._process.kill)
+        timer.start()
+        try:
+            return self._process.stdout.readline()
+        finally:
+            timer.cancel()
+
+    def _stop(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=60)
-        self._log.close()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def run(self, *args: str) -> Any:
         """A CLI command on the data directory, its JSON read; ends the demo when it fails."""
         command = [HEADRACE, *args, "--data-dir", self._data_dir, "--json"]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=self._env)
         if result.returncode != 0:
             raise SystemExit(f"headrace {' '.join(args)}: {result.stderr.strip()}")
         return json.loads(result.stdout) if result.stdout.strip() else None

@@ -46,7 +46,7 @@ def grid(lines: Sequence[Sequence[str]]) -> None:
 
 def progress(batches: Iterable[pa.RecordBatch], total: int) -> Iterator[pa.RecordBatch]:
     """The batches, with a bar that follows them; a line for each quarter where the output is no terminal."""
-    done, shown = 0, -1
+    done, shown = 0, 0
     for batch in batches:
         yield batch
         done += batch.num_rows
