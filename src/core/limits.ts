@@ -73,6 +73,10 @@ export const defaultLimits = {
   streamStallMs: 600_000,
   /** DoPut and DoExchange calls at once: each may hold one incoming message of the largest size. */
   putsMax: 32,
+  /** DoPut and DoExchange calls at once of one principal. */
+  putsPerPrincipalMax: 8,
+  /** Milliseconds that the next message of an upload may take once the server waits for it. */
+  uploadStallMs: 60_000,
   /** Connections at once. */
   connectionsMax: 1_024,
   /** Calls at once on one connection. */

@@ -13,6 +13,7 @@ import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
 import { createRunningPlans } from './flight/running-plans.ts';
 import { type FlightServer, observeBudget, startFlightServer, type TlsMaterial } from './flight/service.ts';
+import { UploadSlots } from './flight/upload-slots.ts';
 import { createGate, type Gate } from './gate.ts';
 import { startHttp } from './http.ts';
 import { type Lifecycle, type Part, startLifecycle } from './lifecycle.ts';
@@ -47,7 +48,8 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   const tls = await readTls(config);
   const budget = new ByteBudget(limits);
   for (const stop of observeBudget(metrics, budget)) resources.defer(stop);
-  const shared = { handlers: createFlightHandlers(services), host, tls, limits, log, metrics, budget };
+  const uploads = new UploadSlots(limits);
+  const shared = { handlers: createFlightHandlers(services), host, tls, limits, log, metrics, budget, uploads };
   const flight = resources.use(await startFlightServer({ ...shared, port: config.flight.port }));
   const data = resources.use(await startFlightServer({ ...shared, port: config.flight.dataPort }));
   ports.data = data.port;

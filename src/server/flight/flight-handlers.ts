@@ -62,6 +62,8 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
   };
 
   return {
+    authenticate: async (call) => (await enter(call)).principal.name,
+
     /** Nothing to agree on: says whom the token names, so that a client learns early that it is not accepted. */
     async *handshake(call, payloads) {
       for await (const payload of payloads) {

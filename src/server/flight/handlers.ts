@@ -50,6 +50,8 @@ export interface CallAccount {
  * id. An iterable is pulled only as fast as its reader takes what it gives, and its `return` runs when the call ends early.
  */
 export interface FlightHandlers {
+  /** The caller's name. Asked before a call takes up one of the places that are counted. Throws UNAUTHENTICATED. */
+  authenticate(call: CallContext): Promise<string>;
   /** Each payload that the client sends is answered by what the iterable gives. */
   handshake(call: CallContext, payloads: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   listFlights(call: CallContext, criteria: Uint8Array): AsyncIterable<FlightInfo>;

@@ -1,4 +1,5 @@
 import { ServiceError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
 import { requireDescriptor } from './descriptor.ts';
 import { decodeFlightData } from './flight-data.ts';
 import type { FlightDescriptor, ReceivedMessage } from './messages.ts';
@@ -27,24 +28,33 @@ export interface Upload {
 }
 
 /** Reads the first message of a DoPut or DoExchange, which must name what the call is about, and gives the others as they are pulled. */
-export async function receiveUpload(call: RpcCall, bytesMax: number, timeoutMs: number): Promise<Upload> {
-  const late = new ServiceError('DEADLINE_EXCEEDED', `no message came within ${timeoutMs} ms`);
-  const timer = setTimeout(() => call.fail(late), timeoutMs);
-  const bytes = await call.read().finally(() => clearTimeout(timer));
+export async function receiveUpload(call: RpcCall, limits: UploadLimits): Promise<Upload> {
+  const bytes = await readWithin(call, limits.requestReadMs, 'limits.requestReadMs');
   if (bytes === null) throw new ServiceError('INVALID_REQUEST', 'the call carries no message');
-  const first = decodeFlightData(bytes, bytesMax);
-  return { descriptor: requireDescriptor(first.descriptor), messages: messagesFrom(first, call, bytesMax) };
+  const first = decodeFlightData(bytes, limits.messageBytesMax);
+  return { descriptor: requireDescriptor(first.descriptor), messages: messagesFrom(first, call, limits) };
+}
+
+type UploadLimits = Pick<Limits, 'messageBytesMax' | 'requestReadMs' | 'uploadStallMs'>;
+
+/** The next message; the call ends with DEADLINE_EXCEEDED where it is not complete in time. Time that nobody waits for it does not count. */
+async function readWithin(call: RpcCall, timeoutMs: number, limit: string): Promise<Buffer | null> {
+  const late = new ServiceError('DEADLINE_EXCEEDED', `no message was complete within ${timeoutMs} ms (${limit})`);
+  const timer = setTimeout(() => call.fail(late), timeoutMs);
+  return call.read().finally(() => clearTimeout(timer));
 }
 
 async function* messagesFrom(
   first: ReceivedMessage,
   call: RpcCall,
-  bytesMax: number,
+  { messageBytesMax, uploadStallMs }: UploadLimits,
 ): AsyncGenerator<ReceivedMessage, void, undefined> {
   // Some clients send the descriptor in a message of its own, before the schema.
   if (first.header.length > 0 || first.appMetadata.length > 0) yield first;
-  for (let bytes = await call.read(); bytes !== null; bytes = await call.read()) {
-    yield decodeFlightData(bytes, bytesMax);
+  for (;;) {
+    const bytes = await readWithin(call, uploadStallMs, 'limits.uploadStallMs');
+    if (bytes === null) return;
+    yield decodeFlightData(bytes, messageBytesMax);
   }
 }
 
@@ -53,9 +63,10 @@ export async function* receivePayloads(
   call: RpcCall,
   decode: (input: Uint8Array) => Uint8Array,
   messagesMax: number,
+  timeoutMs: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (let read = 0; ; read++) {
-    const bytes = await call.read();
+    const bytes = await readWithin(call, timeoutMs, 'limits.requestReadMs');
     if (bytes === null) return;
     if (read === messagesMax) {
       throw new ServiceError('LIMIT_EXCEEDED', `a handshake has at most ${messagesMax} messages`);

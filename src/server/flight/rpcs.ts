@@ -1,6 +1,6 @@
-import { ServiceError } from '../../core/errors.ts';
+import { isServiceError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
-import type { ByteBudget } from '../streams/byte-budget.ts';
+import type { ByteBudget, StreamBudget } from '../streams/byte-budget.ts';
 import {
   decodeAction,
   decodeCriteria,
@@ -21,6 +21,7 @@ import type { CallContext, FlightHandlers, FlightMethod } from './handlers.ts';
 import { receiveOne, receivePayloads, receiveUpload } from './receiving.ts';
 import type { RpcCall } from './rpc-call.ts';
 import { sendAll, untilCancelled } from './sending.ts';
+import type { UploadSlots } from './upload-slots.ts';
 
 const handshakeMessagesMax = 16;
 
@@ -29,11 +30,8 @@ export interface RpcEnvironment {
   readonly budget: ByteBudget;
   readonly uploads: UploadSlots;
   readonly limits: Limits;
-}
-
-/** Counts calls that upload: each may hold one incoming message of the largest size. */
-export interface UploadSlots {
-  open: number;
+  /** Told of each call that finds no place among the streams or uploads. */
+  readonly refused: () => void;
 }
 
 /** Serves one call up to, but without, its status. */
@@ -62,40 +60,54 @@ const listing =
     await sendAll(call, serve(handlers, context, request), (item) => frameOf(encode(item)), null);
   };
 
-const doGet: Rpc = async (call, context, { handlers, budget, limits }) => {
+const doGet: Rpc = async (call, context, environment) => {
+  const { handlers, limits } = environment;
+  await untilCancelled(handlers.authenticate(context), call.signal);
   const ticket = decodeTicket(await receiveOne(call, limits.requestReadMs));
-  const stream = budget.open();
-  void call.closed.then(() => stream[Symbol.dispose]());
+  const stream = openStream(call, environment);
   await sendAll(call, handlers.doGet(context, ticket), flightDataFrame, stream);
 };
 
 const doPut: Rpc = async (call, context, environment) => {
   const { handlers, limits } = environment;
-  openUpload(call, environment);
-  const { descriptor, messages } = await receiveUpload(call, limits.messageBytesMax, limits.requestReadMs);
+  await openUpload(call, context, environment);
+  const { descriptor, messages } = await receiveUpload(call, limits);
   const results = handlers.doPut(context, descriptor, messages);
   await sendAll(call, results, (appMetadata) => frameOf(encodePutResult(appMetadata)), null);
 };
 
 const doExchange: Rpc = async (call, context, environment) => {
-  const { handlers, budget, limits } = environment;
-  openUpload(call, environment);
-  const { descriptor, messages } = await receiveUpload(call, limits.messageBytesMax, limits.requestReadMs);
-  const stream = budget.open();
-  void call.closed.then(() => stream[Symbol.dispose]());
+  const { handlers, limits } = environment;
+  await openUpload(call, context, environment);
+  const { descriptor, messages } = await receiveUpload(call, limits);
+  const stream = openStream(call, environment);
   await sendAll(call, handlers.doExchange(context, descriptor, messages), flightDataFrame, stream);
 };
 
-function openUpload(call: RpcCall, { uploads, limits }: RpcEnvironment): void {
-  if (uploads.open >= limits.putsMax) {
-    throw new ServiceError('LIMIT_EXCEEDED', `${uploads.open} uploads are running (limits.putsMax): try again later`);
-  }
-  uploads.open++;
-  void call.closed.then(() => uploads.open--);
+/** Places are for callers who said who they are: nobody else can take them up. */
+async function openUpload(call: RpcCall, context: CallContext, environment: RpcEnvironment): Promise<void> {
+  const { handlers, uploads } = environment;
+  const principal = await untilCancelled(handlers.authenticate(context), call.signal);
+  heldBy(call, () => uploads.open(principal), environment);
 }
 
-const handshake: Rpc = async (call, context, { handlers }) => {
-  const payloads = receivePayloads(call, decodeHandshakeRequest, handshakeMessagesMax);
+const openStream = (call: RpcCall, environment: RpcEnvironment): StreamBudget =>
+  heldBy(call, () => environment.budget.open(), environment);
+
+/** What `open` gives belongs to the call until its end. */
+function heldBy<Place extends Disposable>(call: RpcCall, open: () => Place, { refused }: RpcEnvironment): Place {
+  try {
+    const place = open();
+    void call.closed.then(() => place[Symbol.dispose]());
+    return place;
+  } catch (error) {
+    if (isServiceError(error, 'LIMIT_EXCEEDED')) refused();
+    throw error;
+  }
+}
+
+const handshake: Rpc = async (call, context, { handlers, limits }) => {
+  const payloads = receivePayloads(call, decodeHandshakeRequest, handshakeMessagesMax, limits.requestReadMs);
   await sendAll(
     call,
     handlers.handshake(context, payloads),

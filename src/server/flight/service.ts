@@ -6,7 +6,7 @@ import {
   type ServerInterceptor,
   type ServerOptions,
 } from '@grpc/grpc-js';
-import { isServiceError, ServiceError } from '../../core/errors.ts';
+import { ServiceError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
 import { ByteBudget } from '../streams/byte-budget.ts';
 import { type Log, publicError } from '../telemetry/log.ts';
@@ -18,6 +18,7 @@ import { http2Servers, limitReceivedMessage, setHttp2Options } from './grpc-inte
 import type { CallAccount, CallContext, FlightHandlers, FlightMethod } from './handlers.ts';
 import { RpcCall } from './rpc-call.ts';
 import { type RpcEnvironment, receivedBytesMax, rpcs } from './rpcs.ts';
+import { UploadSlots } from './upload-slots.ts';
 
 const keepaliveTimeMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
@@ -46,6 +47,8 @@ export interface FlightServerOptions {
   readonly metrics: Metrics;
   /** Shared by servers that send from one process; made here where absent. */
   readonly budget?: ByteBudget;
+  /** Shared by servers that receive into one process; made here where absent. */
+  readonly uploads?: UploadSlots;
 }
 
 export interface FlightServer extends AsyncDisposable {
@@ -61,7 +64,9 @@ export interface FlightServer extends AsyncDisposable {
 export async function startFlightServer(options: FlightServerOptions): Promise<FlightServer> {
   const { handlers, limits, metrics } = options;
   const budget = options.budget ?? new ByteBudget(limits);
-  const environment: RpcEnvironment = { handlers, budget, uploads: { open: 0 }, limits };
+  const uploads = options.uploads ?? new UploadSlots(limits);
+  const refused = (): void => metrics.add('refusedStreams', 1, {});
+  const environment: RpcEnvironment = { handlers, budget, uploads, limits, refused };
   const running = new Set<RpcCall>();
   const calls = new WeakMap<object, RpcCall>();
   const server = new Server({ ...serverOptions(limits), interceptors: [interceptor(limits, calls)] });
@@ -171,7 +176,6 @@ async function serve(
   } catch (error) {
     // A call that is over already has told its caller why: what the handler says after that is an echo.
     if (call.outcome === null) call.fail(publicError(log, error, { method, peer: call.peer }));
-    if (isServiceError(error, 'LIMIT_EXCEEDED')) metrics.add('refusedStreams', 1, {});
   }
   await call.closed;
   running.delete(call);

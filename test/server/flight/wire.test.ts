@@ -5,6 +5,7 @@ import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { ServiceError } from '../../../src/core/errors.ts';
 import { encodeFlightData } from '../../../src/server/flight/flight-data.ts';
 import { startToy, type Toy, toyMessages } from './toy.ts';
 
@@ -189,6 +190,55 @@ test('uploads beyond their number are refused, and the place is given back', () 
     running.resume().end();
     await once(running, 'close');
     assert.equal((await call(client, { method: 'DoPut', data: [descriptor] })).grpc, '0');
+  });
+});
+
+test('an upload without a valid token takes no place, and one principal cannot take all', async () => {
+  const descriptor = frame(
+    encodeFlightData({ header: Buffer.from([1]), body: [], bodyBytes: 0, descriptor: { kind: 'path', path: ['a'] } }),
+  );
+  const doPut: Parameters<typeof startToy>[0]['doPut'] = async function* (_call, _descriptor, messages) {
+    for await (const _ of messages);
+    yield new Uint8Array(1);
+  };
+  const authenticate = async ({ token }: { readonly token: string | null }): Promise<string> => {
+    if (token === null) throw new ServiceError('UNAUTHENTICATED', 'no token was sent');
+    return token;
+  };
+  await using toy = await startToy({ doPut, authenticate }, { limits: { putsMax: 2, putsPerPrincipalMax: 1 } });
+  const client = connect(`http://127.0.0.1:${toy.port}`);
+  const by = (name: string) => ({ authorization: `Bearer ${name}` });
+  for (let at = 0; at < 3; at++) {
+    assert.equal((await call(client, { method: 'DoPut', end: false })).code, 'UNAUTHENTICATED');
+  }
+  const idle = client.request({
+    ':method': 'POST',
+    ':path': '/arrow.flight.protocol.FlightService/DoPut',
+    'content-type': 'application/grpc',
+    ...by('ann'),
+  });
+  idle.on('error', () => {});
+  await sleep(50);
+  const second = await call(client, { method: 'DoPut', data: [descriptor], headers: by('ann') });
+  assert.match(second.message, /1 uploads of ann are running \(limits\.putsPerPrincipalMax\)/);
+  assert.equal((await call(client, { method: 'DoPut', data: [descriptor], headers: by('bob') })).grpc, '0');
+  assert.match(await toy.metrics.exposition(), /^headrace_refused_streams_total 1$/m);
+  client.destroy();
+});
+
+test('an upload whose next message does not come ends with DEADLINE_EXCEEDED; a handler that takes its time does not end it', () => {
+  const descriptor = frame(
+    encodeFlightData({ header: Buffer.from([1]), body: [], bodyBytes: 0, descriptor: { kind: 'path', path: ['a'] } }),
+  );
+  const doPut: Parameters<typeof startToy>[0]['doPut'] = async function* (_call, _descriptor, messages) {
+    for await (const _ of messages) await sleep(400);
+    yield new Uint8Array(1);
+  };
+  return withToy({ doPut }, { uploadStallMs: 200 }, async (client) => {
+    const idle = await call(client, { method: 'DoPut', data: [descriptor], end: false });
+    assert.equal(idle.code, 'DEADLINE_EXCEEDED');
+    assert.match(idle.message, /limits\.uploadStallMs/);
+    assert.equal((await call(client, { method: 'DoPut', data: [descriptor, descriptor] })).grpc, '0');
   });
 });
 
