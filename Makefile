@@ -44,7 +44,7 @@ test: setup
 	$(python) -m pytest -q python/tests --junitxml=build/results/python.xml
 
 test-interop: setup
-	@mkdir -p build/results
+	@mkdir -p build/results && rm -f build/results/interop.xml
 	$(node) --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
 	  --test-reporter=junit --test-reporter-destination=build/results/interop.xml $$(find test/interop -name '*.test.ts' | sort)
 
