@@ -1,7 +1,7 @@
 import { ServiceError } from '../core/errors.ts';
 import { formatNamespace, formatTable, type Namespace, type TableIdentifier } from '../core/identifier.ts';
 import { defaultLimits, type Limits } from '../core/limits.ts';
-import { parseLocation } from '../storage/locations.ts';
+import { folderKey, parseLocation } from '../storage/locations.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type {
   BuiltCommit,
@@ -116,10 +116,11 @@ class StoreCatalog implements Catalog {
     if (await this.tableExists(identifier)) {
       throw new ServiceError('ALREADY_EXISTS', `the table ${formatTable(identifier)} already exists`);
     }
-    if (definition.location !== undefined) {
-      checkTableLocation(definition.location, this.warehouse, await this.#metadataLocations());
-    }
-    return newTableMetadata(identifier, definition, { warehouse: this.warehouse, nowMs: this.#clock() });
+    const context = { warehouse: this.warehouse, nowMs: this.#clock() };
+    const metadata = newTableMetadata(identifier, definition, context);
+    // A place chosen here too: a table may have moved to a folder around it.
+    checkTableLocation(metadata.location, this.warehouse, await this.#metadataLocations());
+    return metadata;
   }
 
   createStaged(
@@ -170,7 +171,9 @@ class StoreCatalog implements Catalog {
     parseLocation(metadata.location);
     checkNoOverlap(metadata.location, await this.#metadataLocations());
     const swap = { identifier, expectedMetadataLocation: null, newMetadataLocation: metadataLocation };
-    await this.store.commit({ swaps: [{ ...swap, uuid: metadata.tableUuid }] });
+    await this.store.commit({
+      swaps: [{ ...swap, uuid: metadata.tableUuid, folder: folderKey(metadata.location) }],
+    });
     return { identifier, metadataLocation, metadata };
   }
 

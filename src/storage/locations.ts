@@ -68,6 +68,16 @@ export function isWithin(prefix: string, location: string): boolean {
   }
 }
 
+/**
+ * One spelling for every location of the same folder, with a slash at its end: a folder lies in another where its key begins with the
+ * other's. Throws INVALID_REQUEST as {@link parseLocation} does.
+ */
+export function folderKey(location: string): string {
+  const { scheme, authority, segments } = parseLocation(location);
+  const folder = segments.filter((segment, at) => segment !== '' || at < segments.length - 1);
+  return `${[`${scheme}://${authority}`, ...folder].join('/')}/`;
+}
+
 /** The local path that a `file:` location names, not decoded. Throws UNSUPPORTED_FEATURE for another scheme. */
 export function localPath(location: string): string {
   const { scheme, segments } = parseLocation(location);

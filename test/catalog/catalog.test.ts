@@ -8,7 +8,7 @@ import { stringifyJson } from '../../src/catalog/metadata/big-json.ts';
 import type { TableUpdate } from '../../src/catalog/metadata/commit-types.ts';
 import { parseTableMetadata } from '../../src/catalog/metadata/read.ts';
 import { tableMetadataToJson } from '../../src/catalog/metadata/write.ts';
-import { parseTableIdentifier } from '../../src/core/identifier.ts';
+import { parseTableIdentifier, type TableIdentifier } from '../../src/core/identifier.ts';
 import { fieldId, snapshotId } from '../../src/core/ids.ts';
 import { fileLocation, localPath } from '../../src/storage/locations.ts';
 import { appendUpdates, flights, flightsSchema, openTemporaryCatalog, signal } from '../support/temporary-catalog.ts';
@@ -332,6 +332,32 @@ test('a snapshot cannot name another table’s manifest list, nor a table lie in
   for (const location of [inside, secret.metadata.location, catalog.warehouse, `${catalog.warehouse}/bronze`]) {
     const create = catalog.createTable(parseTableIdentifier('bronze.x'), { schema: flightsSchema, location }, options);
     await assert.rejects(create, { code: 'INVALID_REQUEST' }, location);
+  }
+});
+
+test('a table is not made in a folder around which another table has moved, and none moves around another', async () => {
+  await using temporary = await openTemporaryCatalog();
+  const { catalog } = temporary;
+  await catalog.createNamespace(['silver']);
+  const setLocation = (location: string) => ({
+    requirements: [],
+    updates: [{ kind: 'set-location', location }] as const,
+  });
+  const [inside, secret] = ['silver.inside', 'silver.secret'].map((name) => parseTableIdentifier(name)) as [
+    TableIdentifier,
+    TableIdentifier,
+  ];
+  // Staged while the folder is empty, committed after it was taken.
+  const staged = await catalog.stageTable(inside, { schema: flightsSchema });
+  await catalog.createTable(flights, { schema: flightsSchema }, options);
+  await catalog.commitTable(flights, setLocation(`${catalog.warehouse}/silver`), options);
+  const refused = { code: 'INVALID_REQUEST', message: /overlaps/ };
+  await assert.rejects(catalog.createStaged(inside, staged, [], options), refused);
+  await assert.rejects(catalog.createTable(secret, { schema: flightsSchema }, options), refused);
+  await catalog.commitTable(flights, setLocation(`${catalog.warehouse}/elsewhere`), options);
+  const made = await catalog.createTable(secret, { schema: flightsSchema }, options);
+  for (const location of [`${catalog.warehouse}/silver`, `${made.metadata.location}/deeper`]) {
+    await assert.rejects(catalog.commitTable(flights, setLocation(location), options), refused, location);
   }
 });
 

@@ -5,6 +5,7 @@ import { isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable, type TableIdentifier, tableIdentifier } from '../../core/identifier.ts';
 import type { TableUuid } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
+import { folderKey } from '../../storage/locations.ts';
 import type { BuiltCommit, CommitOptions, CommittedTable, Table, TableCommit } from '../catalog-types.ts';
 import { applyUpdates } from '../metadata/apply.ts';
 import { parseJson, stringifyJson } from '../metadata/big-json.ts';
@@ -287,6 +288,7 @@ const swapOf = ({ identifier, current, metadata, metadataLocation }: Prepared): 
   expectedMetadataLocation: current?.metadataLocation ?? null,
   newMetadataLocation: metadataLocation,
   uuid: metadata.tableUuid,
+  ...(current?.metadata.location !== metadata.location && { folder: folderKey(metadata.location) }),
 });
 
 const keyOf = ({ idempotencyKey, principal, digest }: CommitOptions): IdempotencyKey | null =>

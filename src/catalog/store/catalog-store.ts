@@ -86,6 +86,11 @@ export interface PointerSwap {
   readonly expectedMetadataLocation: string | null;
   readonly newMetadataLocation: string;
   readonly uuid: TableUuid;
+  /**
+   * The `folderKey` of the table's location where the table is new or moves; absent where it stays. INVALID_REQUEST where another table
+   * lies in that folder or around it.
+   */
+  readonly folder?: string;
 }
 
 /** A caller's key for one request; the digest tells one request from another. */

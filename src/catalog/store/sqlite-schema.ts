@@ -57,6 +57,8 @@ const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   INSERT INTO changes VALUES ('namespaces', 0), ('tables', 0), ('tags', 0), ('entries', 0);
   `,
+  // Null for the tables of an older file, whose places are told by their metadata's.
+  'ALTER TABLE tables ADD COLUMN folder TEXT',
 ];
 
 /**

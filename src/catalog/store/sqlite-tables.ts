@@ -66,7 +66,21 @@ export function commit(
   return { kind: 'committed' };
 }
 
-function insertTable(db: Statements, { identifier, newMetadataLocation, uuid }: PointerSwap): void {
+/** In the transaction that takes the folder: of two commits that want one folder at the same time, the second must see the first. */
+function checkFolder(db: Statements, { folder, uuid }: PointerSwap): void {
+  if (folder === undefined) return;
+  const taken = db.get(
+    `SELECT 1 FROM tables WHERE uuid <> ?1 AND folder IS NOT NULL
+     AND (substr(folder, 1, length(?2)) = ?2 OR substr(?2, 1, length(folder)) = folder) LIMIT 1`,
+    uuid,
+    folder,
+  );
+  if (taken === null) return;
+  throw new ServiceError('INVALID_REQUEST', 'the location of the table overlaps that of another table');
+}
+
+function insertTable(db: Statements, swap: PointerSwap): void {
+  const { identifier, newMetadataLocation, uuid } = swap;
   const namespace = formatNamespace(identifier.namespace);
   if (!namespaceExists(db, namespace)) throw noNamespace(namespace);
   if (findTable(db, identifier) !== null) {
@@ -75,21 +89,25 @@ function insertTable(db: Statements, { identifier, newMetadataLocation, uuid }: 
   if (findTableByUuid(db, uuid) !== null) {
     throw new ServiceError('ALREADY_EXISTS', `a table with the uuid ${uuid} is already in the catalog`);
   }
+  checkFolder(db, swap);
   db.run(
-    'INSERT INTO tables (namespace, name, uuid, metadata_location) VALUES (?, ?, ?, ?)',
+    'INSERT INTO tables (namespace, name, uuid, metadata_location, folder) VALUES (?, ?, ?, ?, ?)',
     namespace,
     identifier.name,
     uuid,
     newMetadataLocation,
+    swap.folder ?? null,
   );
 }
 
 function movePointer(db: Statements, swap: PointerSwap, expected: string): void {
   const { identifier, newMetadataLocation, uuid } = swap;
+  checkFolder(db, swap);
   const moved = db.run(
-    `UPDATE tables SET metadata_location = ?, previous_metadata_location = metadata_location
+    `UPDATE tables SET metadata_location = ?, previous_metadata_location = metadata_location, folder = COALESCE(?, folder)
      WHERE namespace = ? AND name = ? AND uuid = ? AND metadata_location = ?`,
     newMetadataLocation,
+    swap.folder ?? null,
     formatNamespace(identifier.namespace),
     identifier.name,
     uuid,

@@ -247,6 +247,21 @@ test('the file is durable, private and refused when it is something else or newe
   await assert.rejects(openSqliteStore({ path: join(text, 'below-a-file.db') }), { code: 'UNAVAILABLE' });
 });
 
+test('of two tables that take one folder at once, or one within the other, the second is refused', async () => {
+  await using store = await openWith('a');
+  const folder = 'file:///w/a%_/t/';
+  await store.commit({ swaps: [{ ...swap('a.t', null, 't0'), folder }] });
+  for (const taken of [folder, 'file:///w/a%_/t/in/', 'file:///w/']) {
+    const overlapping = store.commit({ swaps: [{ ...swap('a.u', null, 'u0'), folder: taken }] });
+    await assert.rejects(overlapping, { code: 'INVALID_REQUEST', message: /overlaps/ }, taken);
+  }
+  await store.commit({ swaps: [{ ...swap('a.u', null, 'u0'), folder: 'file:///w/a%_/t2/' }] });
+  const moving = store.commit({ swaps: [{ ...swap('a.u', 'u0', 'u1'), folder }] });
+  await assert.rejects(moving, { code: 'INVALID_REQUEST' });
+  await store.commit({ swaps: [{ ...swap('a.t', 't0', 't1'), folder: 'file:///w/b/' }] });
+  await store.commit({ swaps: [{ ...swap('a.u', 'u0', 'u1'), folder }] });
+});
+
 test('a reservation keeps other holders out until its holder commits, releases it or its time is over', async () => {
   await using store = await openWith('a');
   await store.commit({ swaps: [swap('a.t', null, 'l0'), swap('a.u', null, 'u0')] });
