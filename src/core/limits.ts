@@ -74,7 +74,7 @@ export const defaultLimits = {
   /** DoPut and DoExchange calls at once: each may hold one incoming message of the largest size. */
   putsMax: 32,
   /** DoPut and DoExchange calls at once of one principal. */
-  putsPerPrincipalMax: 8,
+  putsPerPrincipalMax: 24,
   /** Milliseconds that the next message of an upload may take once the server waits for it. */
   uploadStallMs: 60_000,
   /** Connections at once. */
