@@ -6,7 +6,7 @@ import type { Limits } from '../../core/limits.ts';
 import { arrowSchemaOf } from '../../scan/arrow/iceberg.ts';
 import { shardPlan } from '../../scan/plan.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
-import type { SeenTable } from '../gate.ts';
+import type { Gate, SeenTable } from '../gate.ts';
 import { type ReadObserver, type ReadServices, readPlan, readTicket } from '../streams/read.ts';
 import { type WriteServices, writePut } from '../streams/write.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -35,8 +35,10 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
     return { principal, account };
   };
 
-  const observerFor = (account: CallAccount): ReadObserver => ({
+  // What was read, kept or skipped tells of rows that a restricted principal does not see, and anybody may read the metrics.
+  const observerFor = (account: CallAccount, isRestricted: () => boolean): ReadObserver => ({
     scanned(bytes, rows) {
+      if (isRestricted()) return;
       metrics.add('scannedBytes', bytes, account);
       metrics.add('scannedRows', rows, account);
     },
@@ -46,7 +48,8 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
     },
   });
 
-  const countPlan = ({ plan: { counts } }: PlannedRequest, account: CallAccount): void => {
+  const countPlan = ({ plan: { counts }, seen }: PlannedRequest, account: CallAccount): void => {
+    if (seen.decision.restricted) return;
     metrics.add('plannedFiles', counts.files, account);
     metrics.add('prunedFiles', counts.filesPruned, account);
     metrics.add('plannedRowGroups', counts.rowGroups, account);
@@ -64,12 +67,12 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
   return {
     authenticate: async (call) => (await enter(call)).principal.name,
 
-    /** Nothing to agree on: says whom the token names, so that a client learns early that it is not accepted. */
+    /** Gives the token back once it is verified: what clients get from a handshake they send with every call that follows. */
     async *handshake(call, payloads) {
       for await (const payload of payloads) {
         const token = call.token ?? (payload.length > 0 ? new TextDecoder().decode(payload) : null);
-        const { name } = await gate.authenticate(token, call.signal);
-        yield new TextEncoder().encode(name);
+        await gate.authenticate(token, call.signal);
+        yield new TextEncoder().encode(token ?? '');
       }
     },
 
@@ -100,7 +103,9 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
       const { principal, account } = await enter(call);
       const { plan } = await services.tickets.open(ticket, principal.name);
       using _stream = services.running.start(plan, call.fail);
-      yield* readTicket(ticket, call.resume, principal, services, observerFor(account), call);
+      const noting = notingGate(gate);
+      const observer = observerFor(account, () => noting.restricted);
+      yield* readTicket(ticket, call.resume, principal, { ...services, gate: noting.gate }, observer, call);
     },
 
     async *doPut(call, descriptor, messages) {
@@ -126,7 +131,8 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
       const { seen, plan, digest, planId } = planned;
       const ticket = ticketOf(request, planned, shardPlan(plan, 1)[0]!, digest);
       using _stream = services.running.start(planId, call.fail);
-      yield* readPlan({ ticket, plan, seen, resume: call.resume }, principal, services, observerFor(account), call);
+      const observer = observerFor(account, () => seen.decision.restricted);
+      yield* readPlan({ ticket, plan, seen, resume: call.resume }, principal, services, observer, call);
     },
 
     async *doAction(call, type, body) {
@@ -137,6 +143,22 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
     async *listActions(call) {
       await enter(call);
       yield* actionTypes;
+    },
+  };
+}
+
+/** A gate that remembers whether what it decided for a ticket is restricted; until then it is. */
+function notingGate(gate: Gate): { readonly gate: Gate; readonly restricted: boolean } {
+  let restricted = true;
+  const seeAgain: Gate['seeAgain'] = async (...question) => {
+    const seen = await gate.seeAgain(...question);
+    restricted = seen.decision.restricted;
+    return seen;
+  };
+  return {
+    gate: { ...gate, seeAgain },
+    get restricted() {
+      return restricted;
     },
   };
 }
