@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { bearerToken } from '../auth/authenticate/authenticator.ts';
 import { InvalidPolicyError } from '../auth/policy/problems.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
@@ -68,6 +69,10 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
 
 function createApp(options: HttpOptions, isDraining: () => boolean): FastifyInstance {
   const { limits, log, metrics, tls = null } = options;
+  const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const known = libraryError(error) ?? error;
+    send(reply, publicError(log, known, { route: request.routeOptions.url, peer: request.ip }), style(request));
+  };
   const app = Fastify({
     logger: false,
     bodyLimit: limits.httpBodyBytesMax,
@@ -77,6 +82,7 @@ function createApp(options: HttpOptions, isDraining: () => boolean): FastifyInst
     maxRequestsPerSocket: 10_000,
     routerOptions: { maxParamLength: urlCharsMax },
     forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => answerError(error, request, reply),
     ...(tls === null ? { http: { maxHeaderSize: headerBytesMax } } : { https: tlsOptions(tls) }),
   }) as FastifyInstance;
   app.server.maxConnections = limits.connectionsMax;
@@ -85,13 +91,13 @@ function createApp(options: HttpOptions, isDraining: () => boolean): FastifyInst
     metrics.record('httpSeconds', reply.elapsedTime / 1_000, labels);
     done();
   });
-  app.setErrorHandler((error, request, reply) => {
-    const known = libraryError(error) ?? error;
-    send(reply, publicError(log, known, { route: request.routeOptions.url, peer: request.ip }), style(request));
-  });
+  app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) => {
-    send(reply, new ServiceError('NOT_FOUND', 'there is nothing at this address'), style(request));
+    send(reply, isCatalog(request) ? noCatalog() : nothingHere(), style(request));
   });
+  // No request has a body that is read: what clients send all the same is bounded, and dropped.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined));
   addHealth(app, options, isDraining);
   addPolicies(app, options);
   addCatalogAnswer(app);
@@ -131,7 +137,7 @@ function firing(signal: AbortSignal): Promise<never> {
 
 function addPolicies(app: FastifyInstance, { authorizeAdmin, reloadPolicies, log }: HttpOptions): void {
   app.post('/api/policies/reload', async (request, reply) => {
-    await authorizeAdmin(bearerToken(request), request.signal);
+    await authorizeAdmin(bearerToken(request.headers.authorization), request.signal);
     try {
       const { version, policies } = await reloadPolicies();
       log.info('policies reloaded', { policyVersion: version, policies });
@@ -147,13 +153,18 @@ function addPolicies(app: FastifyInstance, { authorizeAdmin, reloadPolicies, log
 /** Clients that look for Iceberg's REST catalog learn that it is not there yet, in its own terms. */
 function addCatalogAnswer(app: FastifyInstance): void {
   const answer = (): never => {
-    throw new ServiceError('UNSUPPORTED_FEATURE', 'the Iceberg REST catalog is not supported by this version');
+    throw noCatalog();
   };
-  app.all('/catalog/v1', answer);
-  app.all('/catalog/v1/*', answer);
+  app.all('/catalog', answer);
+  app.all('/catalog/*', answer);
 }
 
-const style = (request: FastifyRequest): ErrorStyle => (request.url.startsWith('/catalog/') ? 'iceberg' : 'headrace');
+const noCatalog = (): ServiceError =>
+  new ServiceError('UNSUPPORTED_FEATURE', 'the Iceberg REST catalog is not supported by this version');
+const nothingHere = (): ServiceError => new ServiceError('NOT_FOUND', 'there is nothing at this address');
+
+const isCatalog = (request: FastifyRequest): boolean => /^\/catalog(?:[/?]|$)/.test(request.url);
+const style = (request: FastifyRequest): ErrorStyle => (isCatalog(request) ? 'iceberg' : 'headrace');
 
 function send(
   reply: FastifyReply,
@@ -163,15 +174,4 @@ function send(
 ): FastifyReply {
   const { status, headers, body } = httpError(error, errorStyle, details);
   return reply.code(status).headers(headers).send(body);
-}
-
-/** The token of `Authorization: Bearer …`; null where there is no such header. Throws UNAUTHENTICATED for another scheme. */
-function bearerToken(request: FastifyRequest): string | null {
-  const header = request.headers.authorization;
-  if (header === undefined) return null;
-  const token = /^bearer +(\S+) *$/i.exec(header)?.[1];
-  if (token === undefined) {
-    throw new ServiceError('UNAUTHENTICATED', 'the Authorization header must be "Bearer" and a token');
-  }
-  return token;
 }

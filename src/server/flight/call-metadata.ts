@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
+import { bearerToken } from '../../auth/authenticate/authenticator.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { ResumePoint } from './handlers.ts';
 
@@ -12,11 +13,8 @@ const cursorCharsMax = 16_384;
 export function readToken(metadata: Metadata): string | null {
   const [authorization, ...others] = metadata.get('authorization');
   if (others.length > 0) throw unauthenticated('the call has several authorization headers');
-  if (typeof authorization === 'string') {
-    const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
-    if (token === undefined) throw unauthenticated('the authorization header must be "Bearer" and a token');
-    return bounded(token);
-  }
+  const token = bearerToken(authorization?.toString());
+  if (token !== null) return bounded(token);
   const [handshake, ...more] = metadata.get('auth-token-bin');
   if (more.length > 0) throw unauthenticated('the call has several tokens');
   return handshake === undefined || handshake.length === 0 ? null : bounded(handshake.toString());
