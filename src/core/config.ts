@@ -67,7 +67,6 @@ export interface TicketsConfig {
 export interface MaskKey {
   readonly id: string;
   readonly key: Uint8Array;
-  readonly domain: string;
 }
 
 export interface CacheConfig {

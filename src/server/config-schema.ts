@@ -57,10 +57,9 @@ export const configShape = z.strictObject(
       keys: optional(
         list(
           z.strictObject(
-            { id: nonEmpty(), key: secretKey(), domain: nonEmpty() },
+            { id: nonEmpty(), key: secretKey(), domain: optional(nonEmpty()) },
             {
-              error: (issue) =>
-                issue.code === 'unrecognized_keys' ? undefined : 'must be an object with id, key and domain',
+              error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be an object with id and key'),
             },
           ),
         ),

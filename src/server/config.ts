@@ -169,6 +169,15 @@ function refuseReserved(raw: RawConfig, given: ReadonlyMap<string, unknown>): vo
     if (key.startsWith('storage.s3.')) throw unsupported(key, 'S3 storage');
   }
   if (raw.audit?.dir !== undefined) throw unsupported('audit.dir', 'a folder of audit records');
+  if (raw.workers !== undefined) throw unsupported('workers', 'a number of worker threads');
+  if (raw.flight?.workerPorts !== undefined) throw unsupported('flight.workerPorts', 'a port for each worker');
+  for (const key of ['memoryBytes', 'diskBytes'] as const) {
+    // 0 says what is so already.
+    if (raw.cache?.[key]) throw unsupported(`cache.${key}`, 'a cache of data, other than 0 bytes,');
+  }
+  const maskKeys = raw.masks?.keys ?? [];
+  if (maskKeys.length > 1) throw unsupported('masks.keys', 'more than one key');
+  if (maskKeys[0]?.domain !== undefined) throw unsupported('masks.keys.0.domain', 'a key for a domain of its own');
   if (raw.tags?.hideSuspects) throw unsupported('tags.hideSuspects', 'hiding suspected columns');
   if (raw.catalog?.url !== undefined) {
     if (reservedCatalogs.has(scheme(raw.catalog.url) ?? '')) throw unsupported('catalog.url', 'a PostgreSQL catalog');
@@ -199,6 +208,12 @@ function authConfig(raw: NonNullable<RawConfig['auth']>): AuthConfig {
   }
   if (jwksUrl !== undefined && !isKeySetUrl(jwksUrl)) {
     throw invalid('"auth.jwksUrl" must be an https: URL (http: on loopback only)');
+  }
+  for (const key of ['teamsClaim', 'workloadClaim', 'engineClaim'] as const) {
+    if (raw[key] === undefined || issuer !== undefined) continue;
+    throw invalid(
+      `"auth.${key}" goes with "auth.issuer": tokens that Headrace issues itself have claims of fixed names`,
+    );
   }
   return {
     issuer:

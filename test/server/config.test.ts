@@ -53,22 +53,22 @@ test('every key has one environment variable of its own', () => {
 
 test('sizes, durations, lists and keys are read from text', () => {
   const env = {
-    HEADRACE_CACHE_MEMORY_BYTES: '256MiB',
+    HEADRACE_CACHE_MEMORY_BYTES: '0',
     HEADRACE_TICKETS_TTL: '30m',
     HEADRACE_TICKETS_KEYS: `${key},${'ab'.repeat(32)}`,
-    HEADRACE_MASKS_KEYS: JSON.stringify([{ id: 'k1', key, domain: 'patients' }]),
+    HEADRACE_MASKS_KEYS: JSON.stringify([{ id: 'k1', key }]),
     HEADRACE_AUTH_ANONYMOUS: 'true',
     HEADRACE_LIMITS_MESSAGE_BYTES_MAX: '8MiB',
     HEADRACE_LIMITS_STREAM_STALL_MS: '90s',
   };
   const config = load({}, env);
-  assert.equal(config.cache.memoryBytes, 256 << 20);
+  assert.equal(config.cache.memoryBytes, 0);
   assert.equal(config.tickets.ttlMs, 1_800_000);
   assert.deepEqual(
     config.tickets.keys.map((bytes) => bytes[0]),
     [7, 0xab],
   );
-  assert.equal(config.masks.keys[0]!.domain, 'patients');
+  assert.equal(config.masks.keys[0]!.id, 'k1');
   assert.equal(config.auth.anonymous, true);
   assert.equal(config.limits.messageBytesMax, 8 << 20);
   assert.equal(config.limits.streamStallMs, 90_000);
@@ -115,6 +115,11 @@ const refused: readonly (readonly [string, () => unknown, RegExp])[] = [
   ['an issuer alone', () => load({ 'auth.issuer': 'x' }), /go together/],
   ['keys fetched without TLS', () => load({ ...issuer, 'auth.jwksUrl': 'http://idp.example/k' }), /must be an https/],
   ['keys in a file', () => load({ ...issuer, 'auth.jwksUrl': 'file:///etc/keys' }), /must be an https/],
+  [
+    'a claim without an issuer',
+    () => load({ 'auth.teamsClaim': 'groups' }),
+    /"auth\.teamsClaim" goes with "auth\.issuer"/,
+  ],
   ['half a key pair', () => load({ 'tls.cert': 'a.pem' }), /"tls\.cert" and "tls\.key" go together/],
   ['a relative warehouse', () => load({ warehouse: 'file:data' }), /"warehouse" must be a URL/],
   ['a warehouse on another host', () => load({ warehouse: 'file://host/data' }), /"warehouse" must be a URL/],
@@ -136,6 +141,17 @@ for (const [name, value] of [
   ['storage.s3.endpoint', 'http://s3'],
   ['audit.dir', 'x'],
   ['tags.hideSuspects', true],
+  ['workers', 4],
+  ['flight.workerPorts', 9000],
+  ['cache.memoryBytes', '256MiB'],
+  ['cache.diskBytes', '1GiB'],
+  [
+    'masks.keys',
+    [
+      { id: 'a', key },
+      { id: 'b', key },
+    ],
+  ],
 ] as const) {
   test(`${name} = ${value} is reserved and says so`, () => {
     assert.throws(
@@ -144,6 +160,13 @@ for (const [name, value] of [
     );
   });
 }
+
+test('a domain of a mask key is reserved and says so', () => {
+  assert.throws(
+    () => load({ 'masks.keys': [{ id: 'a', key, domain: 'patients' }] }),
+    (error) => isServiceError(error, 'UNSUPPORTED_FEATURE') && error.message.includes('"masks.keys.0.domain"'),
+  );
+});
 
 test('with an issuer the server may listen anywhere', () => {
   const config = load({ ...issuer, host: '0.0.0.0', 'auth.teamsClaim': 'groups' });
