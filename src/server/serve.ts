@@ -11,6 +11,7 @@ import { formatTable } from '../core/identifier.ts';
 import type { MaskKeys } from '../scan/restrict/masks.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
+import { dataLocations } from './flight/locations.ts';
 import { createRunningPlans } from './flight/running-plans.ts';
 import { type FlightServer, observeBudget, startFlightServer, type TlsMaterial } from './flight/service.ts';
 import { UploadSlots } from './flight/upload-slots.ts';
@@ -205,18 +206,6 @@ const maskKeysFor = (global: Uint8Array, query: string): MaskKeys => ({
   global,
   query: createHmac('sha256', global).update(`query ${query}`).digest(),
 });
-
-/** Flight's word for the connection that the client already has. */
-const reuseConnection = 'arrow-flight-reuse-connection://?';
-
-/** The data port, where the client can tell which host it is on; then whatever it is connected to. */
-function dataLocations(config: Config, dataPort: number): readonly string[] {
-  const everyAddress = config.host === '0.0.0.0' || config.host === '::';
-  const host = config.flight.advertisedHost ?? (everyAddress ? null : config.host);
-  if (host === null) return [reuseConnection];
-  const scheme = config.tls === null ? 'grpc+tcp' : 'grpc+tls';
-  return [`${scheme}://${host.includes(':') ? `[${host}]` : host}:${dataPort}`, reuseConnection];
-}
 
 async function readTls({ tls }: Config): Promise<TlsMaterial | null> {
   if (tls === null) return null;
