@@ -99,6 +99,8 @@ export interface Catalog {
     options: CommitOptions,
   ): Promise<CommittedTable>;
 
+  /** Whether any commit was recorded under the key, and not yet forgotten. */
+  isKeyUsed(idempotencyKey: string): Promise<boolean>;
   /** The table as the commit under the options' key left it; null where the key is new. ALREADY_EXISTS for another request's key. */
   recallCommit(options: CommitOptions): Promise<CommittedTable | null>;
 

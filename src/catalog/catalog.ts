@@ -1,4 +1,4 @@
-import { ServiceError } from '../core/errors.ts';
+import { isServiceError, ServiceError } from '../core/errors.ts';
 import { formatNamespace, formatTable, type Namespace, type TableIdentifier } from '../core/identifier.ts';
 import { defaultLimits, type Limits } from '../core/limits.ts';
 import { folderKey, parseLocation } from '../storage/locations.ts';
@@ -159,6 +159,15 @@ class StoreCatalog implements Catalog {
     options: CommitOptions,
   ): Promise<CommittedTable> {
     return this.#committer.retry(identifier, build, options);
+  }
+
+  async isKeyUsed(idempotencyKey: string): Promise<boolean> {
+    try {
+      return (await this.store.replay({ key: idempotencyKey, principal: '', digest: '' })) !== null;
+    } catch (error) {
+      if (isServiceError(error, 'ALREADY_EXISTS')) return true;
+      throw error;
+    }
   }
 
   async recallCommit(options: CommitOptions): Promise<CommittedTable | null> {

@@ -59,7 +59,7 @@ export interface IngestResult {
  * @throws SCHEMA_MISMATCH, NOT_FOUND, ALREADY_EXISTS, COMMIT_CONFLICT, COMMIT_UNKNOWN, INVALID_REQUEST, LIMIT_EXCEEDED, CANCELLED.
  */
 export async function ingest(input: IngestInput, services: IngestServices, signal: AbortSignal): Promise<IngestResult> {
-  const replayed = await createdBefore(input, services, signal);
+  const replayed = await answeredBefore(input, services, signal);
   if (replayed !== null) return replayed;
   const target =
     input.request.mode === 'create'
@@ -96,22 +96,29 @@ interface WrittenRows {
 }
 
 /**
- * What an earlier call with the same key created; null for a table that is not there yet. The rows are read for their digest alone: a
- * table that exists cannot be created again, only answered again.
+ * What an earlier call with the same key was answered; null for a new one. The rows are read for their digest alone: whatever has
+ * become of the table since, the answer stays.
  */
-async function createdBefore(
+async function answeredBefore(
   { request, batches, principal, digest }: IngestInput,
   { catalog }: IngestServices,
   signal: AbortSignal,
 ): Promise<IngestResult | null> {
-  if (request.mode !== 'create' || !(await catalog.tableExists(request.table))) return null;
-  const { idempotencyKey } = request;
-  if (idempotencyKey === null) throw alreadyExists();
+  const { idempotencyKey, mode, table } = request;
+  const exists = mode === 'create' && (await catalog.tableExists(table));
+  if (idempotencyKey === null) {
+    if (exists) throw alreadyExists();
+    return null;
+  }
+  if (!exists && !(await catalog.isKeyUsed(idempotencyKey))) return null;
   for await (const _ of batches) throwIfCancelled(signal);
   const committed = await catalog.recallCommit({ signal, idempotencyKey, principal, digest: digest() });
-  if (committed === null) throw alreadyExists();
-  return JSON.parse(committed.result!) as IngestResult;
+  if (committed !== null) return JSON.parse(committed.result!) as IngestResult;
+  throw exists ? alreadyExists() : new ServiceError('COMMIT_UNKNOWN', keyForgotten);
 }
+
+const keyForgotten =
+  'the idempotency key was forgotten while the rows were read: look for them before you send them again';
 
 async function createTarget(input: IngestInput, services: IngestServices): Promise<Target> {
   const { request } = input;

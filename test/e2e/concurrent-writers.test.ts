@@ -119,6 +119,24 @@ output = [code, sorted(map(str, answers)), client.scan("bronze.raced").table().n
   ]);
 });
 
+test('a key is answered whatever became of the table since, and writes nothing', async () => {
+  const output = await lake.run<unknown>(`
+create("bronze.evolved")
+key = "00000000-0000-4000-8000-000000000019"
+first = client.put("bronze.evolved", writers.rows_of(3, 1), idempotency_key=key)
+with catalog.load_table("bronze.evolved").update_schema() as update:
+    update.rename_column("row", "line")
+with catalog.load_table("bronze.evolved").update_schema() as update:
+    update.delete_column("write")
+again = client.put("bronze.evolved", writers.rows_of(3, 1), idempotency_key=key)
+replace = {"mode": "overwrite", "overwrite_filter": "writer = 3", "idempotency_key": "00000000-0000-4000-8000-000000000020"}
+data = pa.table({"writer": pa.array([3], pa.int32()), "line": pa.array([0], pa.int32())})
+replaced = [client.put("bronze.evolved", data, **replace).snapshot_id for _ in range(2)]
+output = [first == again, replaced[0] == replaced[1], client.scan("bronze.evolved").table().num_rows, len(client.snapshots("bronze.evolved"))]
+`);
+  assert.deepEqual(output, [true, true, 1, 3]);
+});
+
 test('PyIceberg and DuckDB read what the writers left', async () => {
   const output = await lake.run<unknown>(`
 output = []
