@@ -105,6 +105,8 @@ export const defaultLimits = {
   fileBytesTarget: 256 << 20,
   /** Times a commit is tried again on top of a newer table before it is COMMIT_CONFLICT. */
   commitRetriesMax: 20,
+  /** Bytes of one commit request's JSON. */
+  commitBytesMax: 16 << 20,
   /** Updates and requirements of one commit request. */
   commitUpdatesMax: 500_000,
   /** Schemas, partition specs and sort orders that one commit request adds. */

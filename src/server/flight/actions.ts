@@ -116,7 +116,7 @@ async function commit(
   services: ActionServices,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const json = readJson(body, services.limits);
+  const json = readJson(body, services.limits.commitBytesMax, 'limits.commitBytesMax');
   const { 'idempotency-key': key, ...rest } = json;
   if (key !== undefined && typeof key !== 'string') {
     throw new ServiceError('INVALID_REQUEST', 'idempotency-key must be a string');
@@ -151,7 +151,7 @@ async function snapshots(
   { gate, limits }: ActionServices,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const { table, ...others } = readJson(body, limits);
+  const { table, ...others } = readJson(body, limits.requestBytesMax, 'limits.requestBytesMax');
   const [other] = Object.keys(others);
   if (typeof table !== 'string' || other !== undefined) {
     throw new ServiceError(
@@ -213,17 +213,25 @@ function accessText({ columns }: SeenTable['decision'], id: FieldId): string {
   return access?.kind === 'masked' ? formatMask(access.mask) : 'raw';
 }
 
-function readJson(body: Uint8Array, limits: Limits): Readonly<Record<string, unknown>> {
-  if (body.length > limits.requestBytesMax) {
+function readJson(body: Uint8Array, bytesMax: number, limit: string): Readonly<Record<string, unknown>> {
+  if (body.length > bytesMax) {
     throw new ServiceError(
       'LIMIT_EXCEEDED',
-      `the action's body has ${body.length} bytes; at most ${limits.requestBytesMax} are read`,
+      `the action's body has ${body.length} bytes; at most ${bytesMax} are read (${limit})`,
     );
   }
-  const json = parseJson(new TextDecoder().decode(body));
+  const json = parseJson(readText(body));
   if (typeof json === 'object' && json !== null && !Array.isArray(json))
     return json as Readonly<Record<string, unknown>>;
   throw new ServiceError('INVALID_REQUEST', "the action's body must be a JSON object");
+}
+
+function readText(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new ServiceError('INVALID_REQUEST', "the action's body must be JSON in UTF-8", { cause });
+  }
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

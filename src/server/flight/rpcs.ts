@@ -145,11 +145,13 @@ export const rpcs: Readonly<Record<FlightMethod, Rpc>> = {
   ListActions: listing((handlers, call) => handlers.listActions(call), encodeActionType),
 };
 
-/** Calls whose request may be as large as a message of data: uploads, and actions that carry a commit. */
-const largeRequests: ReadonlySet<FlightMethod> = new Set(['DoPut', 'DoExchange', 'DoAction']);
+const uploading: ReadonlySet<FlightMethod> = new Set(['DoPut', 'DoExchange']);
+/** What a request holds besides its body. */
 const requestSlackBytes = 64 << 10;
 
 /** Bytes that one incoming message of a call may have. */
 export function receivedBytesMax(method: FlightMethod, limits: Limits): number {
-  return largeRequests.has(method) ? limits.messageBytesMax : limits.requestBytesMax + requestSlackBytes;
+  if (uploading.has(method)) return limits.messageBytesMax;
+  const bodyBytesMax = method === 'DoAction' ? limits.commitBytesMax : limits.requestBytesMax;
+  return bodyBytesMax + requestSlackBytes;
 }
