@@ -67,6 +67,8 @@ export const defaultLimits = {
   streamBytesMax: 32 << 20,
   /** Bytes in flight of all streams together. */
   streamsBytesMax: 512 << 20,
+  /** Bytes that a stream may have in flight whatever the others do, once a third of the room is given out by whole messages. */
+  streamReserveBytesMin: 256 << 10,
   /** Streams at once. */
   streamsMax: 1_024,
   /** Milliseconds that a reader may take nothing while something waits for it; then its stream ends and it may resume. */

@@ -48,6 +48,12 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
     },
   });
 
+  /** What streams aim for depends on how many others there are. */
+  const streamed = ({ messageBytesTarget }: CallContext): ReadServices => ({
+    ...services,
+    limits: { ...limits, messageBytesTarget },
+  });
+
   const countPlan = ({ plan: { counts }, seen }: PlannedRequest, account: CallAccount): void => {
     if (seen.decision.restricted) return;
     metrics.add('plannedFiles', counts.files, account);
@@ -105,7 +111,7 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
       using _stream = services.running.start(plan, call.fail);
       const noting = notingGate(gate);
       const observer = observerFor(account, () => noting.restricted);
-      yield* readTicket(ticket, call.resume, principal, { ...services, gate: noting.gate }, observer, call);
+      yield* readTicket(ticket, call.resume, principal, { ...streamed(call), gate: noting.gate }, observer, call);
     },
 
     async *doPut(call, descriptor, messages) {
@@ -132,7 +138,7 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
       const ticket = ticketOf(request, planned, shardPlan(plan, 1)[0]!, digest);
       using _stream = services.running.start(planId, call.fail);
       const observer = observerFor(account, () => seen.decision.restricted);
-      yield* readPlan({ ticket, plan, seen, resume: call.resume }, principal, services, observer, call);
+      yield* readPlan({ ticket, plan, seen, resume: call.resume }, principal, streamed(call), observer, call);
     },
 
     async *doAction(call, type, body) {

@@ -27,6 +27,8 @@ export interface CallContext {
   /** The bearer token as the caller sent it, unverified; null where there is none. Never logged. */
   readonly token: string | null;
   readonly resume: ResumePoint | null;
+  /** Bytes that the body of one message of the answer aims for: fewer where many streams share the server. */
+  readonly messageBytesTarget: number;
   /**
    * Fires when the caller cancels or disconnects, its deadline passes, it stalls, or the server's shutdown runs out of patience; the
    * reason is a ServiceError. No work of the call may survive it.

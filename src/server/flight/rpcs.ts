@@ -65,7 +65,7 @@ const doGet: Rpc = async (call, context, environment) => {
   await untilCancelled(handlers.authenticate(context), call.signal);
   const ticket = decodeTicket(await receiveOne(call, limits.requestReadMs));
   const stream = openStream(call, environment);
-  await sendAll(call, handlers.doGet(context, ticket), flightDataFrame, stream);
+  await sendAll(call, handlers.doGet(within(context, stream), ticket), flightDataFrame, stream);
 };
 
 const doPut: Rpc = async (call, context, environment) => {
@@ -81,7 +81,8 @@ const doExchange: Rpc = async (call, context, environment) => {
   await openUpload(call, context, environment);
   const { descriptor, messages } = await receiveUpload(call, limits);
   const stream = openStream(call, environment);
-  await sendAll(call, handlers.doExchange(context, descriptor, messages), flightDataFrame, stream);
+  const results = handlers.doExchange(within(context, stream), descriptor, messages);
+  await sendAll(call, results, flightDataFrame, stream);
 };
 
 /** Places are for callers who said who they are: nobody else can take them up. */
@@ -93,6 +94,14 @@ async function openUpload(call: RpcCall, context: CallContext, environment: RpcE
 
 const openStream = (call: RpcCall, environment: RpcEnvironment): StreamBudget =>
   heldBy(call, () => environment.budget.open(), environment);
+
+/** A message's frame and metadata, whose share of a small message is larger than of a usual one. */
+const framingBytes = (reserve: number): number => Math.min(64 << 10, reserve >> 4);
+
+const within = (context: CallContext, { reserve }: StreamBudget): CallContext => ({
+  ...context,
+  messageBytesTarget: reserve - framingBytes(reserve),
+});
 
 /** What `open` gives belongs to the call until its end. */
 function heldBy<Place extends Disposable>(call: RpcCall, open: () => Place, { refused }: RpcEnvironment): Place {

@@ -164,6 +164,7 @@ async function serve(
       method,
       token: readToken(call.metadata),
       resume: readResumePoint(call.metadata),
+      messageBytesTarget: environment.limits.messageBytesTarget,
       signal: call.signal,
       fail: (reason) => call.fail(reason),
       peer: call.peer,

@@ -4,11 +4,18 @@ import type { Limits } from '../../core/limits.ts';
 
 export type BudgetLimits = Pick<
   Limits,
-  'messageBytesTarget' | 'messageBytesMax' | 'streamBytesMax' | 'streamsBytesMax' | 'streamsMax'
+  | 'messageBytesTarget'
+  | 'messageBytesMax'
+  | 'streamBytesMax'
+  | 'streamsBytesMax'
+  | 'streamsMax'
+  | 'streamReserveBytesMin'
 >;
 
 /** One stream's part of the budget. Disposing gives back everything that it still holds. */
 export interface StreamBudget extends Disposable {
+  /** Bytes that the stream may queue whatever the others hold: what its messages should fit in. */
+  readonly reserve: number;
   /** Bytes taken and not given back. */
   readonly queued: number;
   /** Waits until `bytes` more may be queued. One call at a time. Rejects with the signal's ServiceError once it fires. */
@@ -18,6 +25,7 @@ export interface StreamBudget extends Disposable {
 }
 
 interface Stream {
+  readonly reserve: number;
   queued: number;
   open: boolean;
 }
@@ -31,16 +39,18 @@ interface Waiter {
 /**
  * Bounds the bytes that wait for readers, per stream and over all streams, so that a slow reader slows nobody but itself.
  *
- * Each open stream owns a reserve of one message of the usual size, which no other stream can take; a stream whose reserve does not fit any
- * more is refused when it opens. A quarter of the budget is a pool for those that want more: a stream may hold no more of it than is still
- * free, so that a crowd of stalled readers always leaves a share to the next one (dynamic thresholds, Choudhury and Hahne 1998). Waiters
- * for the pool are served in the order in which they came.
+ * Each open stream owns a reserve, which no other stream can take, and sends messages that fit in it: of the usual size while up to a third
+ * of what is there for reserves is given out, small ones after that, so that a crowd gets through where few are fast. A stream whose reserve
+ * does not fit any more is refused when it opens. A quarter of the budget is a pool for those that want more: a stream may hold no more of
+ * it than is still free, so that a crowd of stalled readers always leaves a share to the next one (dynamic thresholds, Choudhury and Hahne
+ * 1998). Waiters for the pool are served in the order in which they came.
  */
 export class ByteBudget {
   readonly #limits: BudgetLimits;
   readonly #poolBytes: number;
   readonly #waiters: Waiter[] = [];
   #open = 0;
+  #reserved = 0;
   #queued = 0;
   #pooled = 0;
 
@@ -60,8 +70,9 @@ export class ByteBudget {
 
   /** Throws LIMIT_EXCEEDED where no further stream fits. */
   open(): StreamBudget {
-    const { streamsMax, messageBytesTarget, streamsBytesMax } = this.#limits;
-    const fits = this.#open === 0 || (this.#open + 1) * messageBytesTarget + this.#poolBytes <= streamsBytesMax;
+    const { streamsMax, streamsBytesMax } = this.#limits;
+    const reserve = this.#nextReserve();
+    const fits = this.#open === 0 || this.#reserved + reserve + this.#poolBytes <= streamsBytesMax;
     if (this.#open >= streamsMax || !fits) {
       throw new ServiceError(
         'LIMIT_EXCEEDED',
@@ -69,8 +80,10 @@ export class ByteBudget {
       );
     }
     this.#open++;
-    const stream: Stream = { queued: 0, open: true };
+    this.#reserved += reserve;
+    const stream: Stream = { reserve, queued: 0, open: true };
     return {
+      reserve,
       get queued() {
         return stream.queued;
       },
@@ -80,13 +93,20 @@ export class ByteBudget {
     };
   }
 
-  #poolUse(queued: number): number {
-    return Math.max(queued - this.#limits.messageBytesTarget, 0);
+  #nextReserve(): number {
+    const { messageBytesTarget, streamReserveBytesMin, streamsBytesMax } = this.#limits;
+    const forFullOnes = (streamsBytesMax - this.#poolBytes) / 3;
+    const full = this.#open === 0 || this.#reserved + messageBytesTarget <= forFullOnes;
+    return full ? messageBytesTarget : Math.min(streamReserveBytesMin, messageBytesTarget);
+  }
+
+  #poolUse({ reserve }: Stream, queued: number): number {
+    return Math.max(queued - reserve, 0);
   }
 
   async #take(stream: Stream, bytes: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw cancellationError(signal);
-    const first = this.#waiters.length === 0 || stream.queued + bytes <= this.#limits.messageBytesTarget;
+    const first = this.#waiters.length === 0 || stream.queued + bytes <= stream.reserve;
     if (first && this.#fits(stream, bytes)) {
       this.#add(stream, bytes);
       return;
@@ -111,18 +131,18 @@ export class ByteBudget {
   }
 
   #fits(stream: Stream, bytes: number): boolean {
-    const { messageBytesTarget, streamBytesMax } = this.#limits;
+    const { streamBytesMax } = this.#limits;
     const after = stream.queued + bytes;
-    if (after <= messageBytesTarget) return true;
+    if (after <= stream.reserve) return true;
     if (stream.queued > 0 && after > streamBytesMax) return false;
     const free = this.#poolBytes - this.#pooled;
-    const more = this.#poolUse(after) - this.#poolUse(stream.queued);
+    const more = this.#poolUse(stream, after) - this.#poolUse(stream, stream.queued);
     if (stream.queued === 0) return more <= free || this.#pooled === 0;
-    return this.#poolUse(after) <= free - more;
+    return this.#poolUse(stream, after) <= free - more;
   }
 
   #add(stream: Stream, bytes: number): void {
-    this.#pooled += this.#poolUse(stream.queued + bytes) - this.#poolUse(stream.queued);
+    this.#pooled += this.#poolUse(stream, stream.queued + bytes) - this.#poolUse(stream, stream.queued);
     stream.queued += bytes;
     this.#queued += bytes;
   }
@@ -138,6 +158,7 @@ export class ByteBudget {
     this.#add(stream, -stream.queued);
     stream.open = false;
     this.#open--;
+    this.#reserved -= stream.reserve;
     this.#serve();
   }
 
@@ -146,7 +167,7 @@ export class ByteBudget {
     let poolTaken = false;
     for (let place = 0; place < this.#waiters.length; ) {
       const { stream, bytes, grant } = this.#waiters[place]!;
-      const fromReserve = stream.queued + bytes <= this.#limits.messageBytesTarget;
+      const fromReserve = stream.queued + bytes <= stream.reserve;
       const ownLimit = stream.queued > 0 && stream.queued + bytes > this.#limits.streamBytesMax;
       if ((fromReserve || !poolTaken) && this.#fits(stream, bytes)) {
         this.#waiters.splice(place, 1);

@@ -74,6 +74,7 @@ test('20 stalled readers hold a bounded number of bytes and slow nobody; further
         messageBytesMax: 4 << 20,
         streamBytesMax: 8 << 20,
         streamsBytesMax: 60 << 20,
+        streamReserveBytesMin: 2 << 20,
       },
     },
   );

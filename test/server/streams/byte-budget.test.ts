@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isServiceError } from '../../../src/core/errors.ts';
+import { defaultLimits } from '../../../src/core/limits.ts';
 import { type BudgetLimits, ByteBudget, type StreamBudget } from '../../../src/server/streams/byte-budget.ts';
 
 const limits: BudgetLimits = {
@@ -9,6 +10,7 @@ const limits: BudgetLimits = {
   messageBytesMax: 40,
   streamBytesMax: 60,
   streamsBytesMax: 240,
+  streamReserveBytesMin: 10,
   streamsMax: 100,
 };
 const never = new AbortController().signal;
@@ -62,6 +64,45 @@ test('a stream whose reserve does not fit is refused with LIMIT_EXCEEDED, and fi
   );
   streams[0]![Symbol.dispose]();
   budget.open();
+});
+
+test('with the default limits about a thousand streams fit, each of which may always send a message of its reserve', async () => {
+  const budget = new ByteBudget(defaultLimits);
+  const streams = Array.from({ length: 1_000 }, () => budget.open());
+  const [first, last] = [streams[0]!, streams.at(-1)!];
+  assert.deepEqual([first.reserve, last.reserve], [2 << 20, 256 << 10]);
+  // Each reader takes nothing, and its stream queues what it can.
+  for (const stream of streams.slice(0, -1)) await stall(stream, stream.reserve);
+  assert.ok(budget.queuedBytes <= defaultLimits.streamsBytesMax, `${budget.queuedBytes}`);
+  for (let round = 0; round < 10; round++) {
+    assert.ok(await settles(last.take(last.reserve, never)));
+    last.give(last.reserve);
+  }
+  for (const stream of streams) stream[Symbol.dispose]();
+  assert.equal(budget.open().reserve, 2 << 20);
+});
+
+test('reserves are given back: the bound on all streams holds whatever opens and closes', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { maxLength: 200 }), (steps) => {
+      const few = { ...limits, streamReserveBytesMin: 2 };
+      const budget = new ByteBudget(few);
+      const open: StreamBudget[] = [];
+      for (const step of steps) {
+        if (step < open.length / 2) open.splice(step, 1)[0]![Symbol.dispose]();
+        else {
+          try {
+            open.push(budget.open());
+          } catch (error) {
+            assert.ok(isServiceError(error, 'LIMIT_EXCEEDED'));
+          }
+        }
+        const reserved = open.reduce((sum, { reserve }) => sum + reserve, 0);
+        assert.ok(reserved + few.streamsBytesMax / 4 <= few.streamsBytesMax);
+        assert.equal(budget.openStreams, open.length);
+      }
+    }),
+  );
 });
 
 test('a message larger than the reserve waits for the pool and gets it in turn', async () => {
