@@ -117,6 +117,7 @@ function openGate(config: Config, embedded: Embedded, policies: PolicyStore, log
     facts: embedded.facts,
     // The log stamps its lines itself.
     auditor: createAuditor(({ time: _time, ...line }, message) => log.audit(line, message)),
+    log,
     now: Date.now,
   });
 }

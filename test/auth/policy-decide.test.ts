@@ -430,12 +430,14 @@ describe('decisions about a table', () => {
       permit (principal, action == Action::"write", resource in Namespace::"bronze");
       forbid (principal, action == Action::"write", resource) when { resource.tags.contains("frozen") };
       permit (principal, action == Action::"readTable", resource in Namespace::"bronze");`);
-    const actions = (path: string[], tags: string[] = []) => [
-      ...decideNamespace(set, ann, path, [{ name: 'bronze', layer: null, tags }]),
-    ];
+    const decided = (path: string[], tags: string[] = []) =>
+      decideNamespace(set, ann, path, [{ name: 'bronze', layer: null, tags }]);
+    const actions = (...given: Parameters<typeof decided>) => [...decided(...given).actions];
     assert.deepEqual(actions(['bronze']), ['write']);
     assert.deepEqual(actions(['bronze', 'new']), ['write']);
     assert.deepEqual(actions(['silver']), []);
     assert.deepEqual(actions(['bronze'], ['frozen']), []);
+    assert.equal(decided(['bronze']).determinedBy.length, 1);
+    assert.notDeepEqual(decided(['bronze'], ['frozen']).determinedBy, decided(['bronze']).determinedBy);
   });
 });

@@ -9,9 +9,8 @@ import { type Bindings, type BoundPolicies, bindPolicies, bindTable } from './bi
 import { createDecider, type Decider, factsDigest } from './decision-cache.ts';
 import { fingerprintFolder, readFolder, watchFolder } from './directory.ts';
 import { loadPolicies, type PolicyLimits } from './load.ts';
-import { decideNamespace } from './namespaces.ts';
+import { decideNamespace, type NamespaceDecision } from './namespaces.ts';
 import { InvalidPolicyError, type PolicyProblem } from './problems.ts';
-import type { NamespaceAction } from './schema.ts';
 
 export interface PolicyStoreOptions {
   /** The folder of `*.cedar`; null or absent on disk: the built-in policy alone. */
@@ -39,11 +38,8 @@ export interface PolicyStore extends AsyncDisposable {
   readonly bound: BoundPolicies;
   /** What the principal may do with the table now. Throws POLICY_UNAVAILABLE where that cannot be decided. */
   decide(principal: Principal, facts: TableFacts): Promise<TableDecision>;
-  decideNamespace(
-    principal: Principal,
-    namespace: Namespace,
-    facts: readonly NamespaceFacts[],
-  ): ReadonlySet<NamespaceAction>;
+  /** The same for a namespace itself. */
+  decideNamespace(principal: Principal, namespace: Namespace, facts: readonly NamespaceFacts[]): NamespaceDecision;
   /** Looks up the names that policies use in a table that was just created, before any of its columns is renamed. */
   observe(facts: TableFacts): Promise<void>;
   /** Loads the folder again, all or nothing. Throws INVALID_POLICY and leaves the set in force as it was. */
