@@ -229,6 +229,69 @@ output = [commit("bronze.nothing")["metadata-location"] == table.metadata_locati
   assert.deepEqual(output, [true, true]);
 });
 
+test('write alone neither moves a table, nor changes what policy reads, nor removes its past', async () => {
+  const rights = (name: string, actions: string) =>
+    `permit(principal == User::"${name}", action in [${actions.replace(/\w+/g, 'Action::"$&"')}], resource);`;
+  const reading = 'readTable, readColumn, write';
+  await lake.server.writePolicies({
+    'writers.cedar': [
+      rights('writer', reading),
+      rights('keeper', `${reading}, maintain`),
+      rights('owner', `${reading}, administer`),
+    ].join('\n'),
+  });
+  await run(
+    'table = make("owned")\ntable.manage_snapshots().create_tag(table.current_snapshot().snapshot_id, "t").commit()',
+  );
+  const location = await run<string>('output = table.metadata.location');
+  const updates = {
+    location: { action: 'set-location', location: `${location}-moved` },
+    set: { action: 'set-properties', updates: { 'headrace.layer': 'gold' } },
+    remove: { action: 'remove-properties', removals: ['headrace.layer'] },
+    ref: { action: 'remove-snapshot-ref', 'ref-name': 't' },
+    snapshots: { action: 'remove-snapshots', 'snapshot-ids': [] },
+    plain: { action: 'set-properties', updates: { owner: 'ann' } },
+  };
+  const outcomes = async (principal: string, names: readonly (keyof typeof updates)[]): Promise<unknown> =>
+    run(
+      `
+own, output = headrace.connect(client._connection.uri, token=input["token"]), []
+for update in input["updates"]:
+    try:
+        own.action("headrace.commit", {"identifier": {"namespace": ["bronze"], "name": "owned"}, "requirements": [], "updates": [update]})
+        output.append("done")
+    except headrace.HeadraceError as error:
+        output.append(error.code + " " + str(error))
+`,
+      { token: await lake.server.token(principal), updates: names.map((name) => updates[name]) },
+    );
+  await waitFor(async () => !String(await outcomes('writer', ['plain'])).includes('NOT_FOUND'));
+  const writer = (await outcomes('writer', ['location', 'set', 'remove', 'ref', 'snapshots', 'plain'])) as string[];
+  const needs = ['administer', 'administer', 'administer', 'maintain', 'maintain'];
+  for (const [at, action] of needs.entries()) {
+    assert.match(writer[at]!, new RegExp(`PERMISSION_DENIED.*${action} on bronze.owned is not permitted to writer: `));
+  }
+  assert.match(writer[0]!, /: set-location needs it/);
+  assert.match(writer[1]!, /: set-properties of headrace\.\* needs it/);
+  assert.equal(writer[5], 'done');
+  const keeper = (await outcomes('keeper', ['set', 'snapshots', 'location'])) as string[];
+  assert.deepEqual(
+    keeper.map((text) => text.split(' ')[0]),
+    ['PERMISSION_DENIED', 'done', 'PERMISSION_DENIED'],
+  );
+  const owner = await outcomes('owner', ['ref', 'set', 'remove', 'location']);
+  assert.deepEqual(owner, ['done', 'done', 'done', 'done']);
+});
+
+/** Policies are in force a moment after their file was written. */
+async function waitFor(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, 'it did not come true in time');
+    await new Promise((resume) => setTimeout(resume, 100));
+  }
+}
+
 test('whoever may only read may not commit', async () => {
   const token = await lake.server.token('reader', ['analysts']);
   await lake.server.writePolicies({

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { formatMask } from '../../auth/policy/mask.ts';
 import type { Catalog } from '../../catalog/catalog-types.ts';
 import { parseJson, stringifyJson } from '../../catalog/metadata/big-json.ts';
@@ -10,6 +11,7 @@ import { type FieldId, fieldId } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
 import { didYouMean } from '../../core/nearest.ts';
 import { fieldIdKey } from '../../scan/arrow/column.ts';
+import { commitRights } from '../commit-rights.ts';
 import type { SeenTable } from '../gate.ts';
 import {
   decodeCancelFlightInfo,
@@ -132,12 +134,16 @@ async function commit(
       `${principal.name} does not see every row and column of ${formatTable(identifier)} as it is, and may not commit to it`,
     );
   }
+  for (const { anyOf, why } of commitRights(updates)) {
+    const held = anyOf.find((action) => seen.decision.actions.has(action));
+    services.gate.require(principal, seen, held ?? anyOf[0], why);
+  }
   const committed = await services.catalog.commitTable(
     identifier,
     { requirements, updates },
     {
       signal,
-      ...(key !== undefined && { idempotencyKey: key, principal: principal.name, digest: stringifyJson(rest) }),
+      ...(key !== undefined && { idempotencyKey: key, principal: principal.name, digest: sha256(stringifyJson(rest)) }),
     },
   );
   return utf8(
@@ -233,5 +239,7 @@ function readText(body: Uint8Array): string {
     throw new ServiceError('INVALID_REQUEST', "the action's body must be JSON in UTF-8", { cause });
   }
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
