@@ -82,13 +82,16 @@ export interface Log {
   readonly info: Write;
   readonly warn: Write;
   readonly error: Write;
-  /** Writes an audit record, which is made of names and counts by its type. */
+  /** Writes an audit record, which is made of names and counts by its type; whatever the level. */
   audit(record: object, event: string): void;
 }
 
 /** Logs JSON lines to standard error, or to `output`. `event` is a constant text: what varies goes into the fields. */
 export function createLog(level: LogLevel, output: DestinationStream = destination({ fd: 2, sync: true })): Log {
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' }, output);
+  const lines = { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' };
+  const logger = pino({ ...lines, level }, output);
+  // A level is about what operators care to read; what is on record is not theirs to choose by it.
+  const auditing = pino({ ...lines, level: 'info' }, output);
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error'): Write =>
     (event, fields = {}, cause = undefined) => {
@@ -103,7 +106,7 @@ export function createLog(level: LogLevel, output: DestinationStream = destinati
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    audit: (record, event) => logger.info(record, event),
+    audit: (record, event) => auditing.info(record, event),
   };
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LogLevel } from '../../../src/core/config.ts';
 import { isServiceError, ServiceError } from '../../../src/core/errors.ts';
 import { createLog, type LogFields, publicError } from '../../../src/server/telemetry/log.ts';
 
-function capture(level: 'debug' | 'info' = 'debug') {
+function capture(level: LogLevel = 'debug') {
   const lines: string[] = [];
   const log = createLog(level, { write: (line: string) => void lines.push(line) });
   return { log, text: () => lines.join(''), parsed: () => lines.map((line) => JSON.parse(line)) };
@@ -21,6 +22,19 @@ test('a line is JSON with the event, a level, a time and the allowed fields alon
   const [line] = parsed();
   assert.deepEqual([line.event, line.table, line.rows], ['planned', 'a.b', 5]);
   assert.deepEqual(Object.keys(line).sort(), ['event', 'level', 'rows', 'table', 'time']);
+});
+
+test('audit records are written whatever the level', () => {
+  for (const level of ['info', 'warn', 'fatal', 'silent'] as const) {
+    const { log, parsed } = capture(level);
+    log.audit({ audit: true, principal: 'ann' }, 'audit decision');
+    log.debug('not at this level');
+    assert.deepEqual(
+      parsed().map(({ event, audit, principal }) => [event, audit, principal]),
+      [['audit decision', true, 'ann']],
+      level,
+    );
+  }
 });
 
 test('a long field is cut', () => {
