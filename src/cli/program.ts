@@ -28,6 +28,7 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['ref', { summary: 'create or drop a branch or tag of a table', load: () => import('./commands/ref.ts') }],
   ['tables', { summary: 'list tables', load: () => import('./commands/tables.ts') }],
   ['snapshots', { summary: "list a table's snapshots", load: () => import('./commands/snapshots.ts') }],
+  ['clean', { summary: 'remove files that no snapshot of a table names', load: () => import('./commands/clean.ts') }],
   ['tag', { summary: 'mark a namespace, table or column for policies', load: () => import('./commands/tag.ts') }],
   ['untag', { summary: 'take a mark away', load: () => import('./commands/untag.ts') }],
   ['policy', { summary: 'check and explain policies', load: () => import('./commands/policy.ts') }],

@@ -30,7 +30,7 @@ test('help lists every command, and each command explains itself with an example
   ]) {
     assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
   }
-  for (const name of ['tag', 'untag', 'policy', 'audit', 'doctor', 'bench', 'cat'])
+  for (const name of ['clean', 'tag', 'untag', 'policy', 'audit', 'doctor', 'bench', 'cat'])
     assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
   const [ofImport, ofAlter] = await Promise.all([run('import --help'), run('help alter')]);
   assert.match(ofImport.stdout, /headrace import flights-2026-\*\.parquet bronze\.flights/);
