@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { throwIfCancelled } from '../core/cancellation.ts';
+import { DurableFolders } from './durable-folders.ts';
 import { fileError, systemCode } from './file-errors.ts';
 import type { ObjectStat, ObjectWriter } from './object-store.ts';
 import { statOf } from './open-files.ts';
@@ -10,13 +11,16 @@ import { statOf } from './open-files.ts';
 const temporaryPattern = /^\.headrace-[0-9a-f-]{36}\.tmp$/;
 // Someone else's failed write may remove an empty folder between our making it and our opening a file in it.
 const openAttemptsMax = 3;
+/** For all stores of the process: what is durable is so for each. */
+const durableFolders = new DurableFolders();
 
 /** Names that a write in progress, or one that a crash cut off, has in its folder. */
 export const isTemporary = (path: string): boolean => temporaryPattern.test(basename(path));
 
 /**
  * A writer of a new file that appears whole or not at all: written under a temporary name in the same folder, fsynced, then
- * linked to its name, which fails where a file is there. Missing folders are made, and fsynced into their parents.
+ * linked to its name, which fails where a file is there. Missing folders are made; they, and those
+ * that another writer made, are fsynced into their parents.
  */
 export async function createFile(path: string, signal: AbortSignal): Promise<ObjectWriter> {
   throwIfCancelled(signal);
@@ -68,8 +72,7 @@ class LocalWriter implements ObjectWriter {
       const { bytes, identity, modifiedMs } = await statOf(this.#handle);
       await publish(this.#temporary, this.#path);
       this.#state = 'committed';
-      for (const folder of this.#made) await syncFolder(dirname(folder));
-      await syncFolder(dirname(this.#path));
+      await durableFolders.ensure(dirname(this.#path));
       return { bytes, identity, modifiedMs };
     } catch (error) {
       throw fileError(error, 'committing a file');
@@ -122,15 +125,6 @@ async function removeFolders(made: readonly string[]): Promise<void> {
     } catch {
       return;
     }
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 
