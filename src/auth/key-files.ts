@@ -44,7 +44,7 @@ export async function loadOrCreateKeys(dir: string, name: string): Promise<reado
 }
 
 /** Reads 32 bytes written as base64url; throws INVALID_REQUEST for anything else. */
-export function decodeSecretKey(text: string): Uint8Array {
+function decodeSecretKey(text: string): Uint8Array {
   const key = new Uint8Array(Buffer.from(text, 'base64url'));
   if (key.length !== secretKeyBytes || Buffer.from(key).toString('base64url') !== text.replace(/=+$/, '')) {
     throw new ServiceError('INVALID_REQUEST', `a key must be ${secretKeyBytes} bytes written as base64url`);

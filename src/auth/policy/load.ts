@@ -24,7 +24,7 @@ export type PolicyLimits = Pick<
 >;
 
 /** In force whatever the folder holds; a forbid there still wins over it. */
-export const builtinPolicies: PolicyFile = {
+const builtinPolicies: PolicyFile = {
   name: 'builtin',
   text: `@id("builtin:admin")
 @description("Members of the team admin may do everything.")

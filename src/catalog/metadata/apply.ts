@@ -72,7 +72,7 @@ export function applyUpdates(
 }
 
 /** The one place that decides which format versions are written. */
-export function checkWritableFormat(formatVersion: number): void {
+function checkWritableFormat(formatVersion: number): void {
   if (formatVersion < 3) return;
   throw new ServiceError(
     'UNSUPPORTED_FEATURE',

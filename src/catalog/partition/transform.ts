@@ -97,14 +97,6 @@ export function applyTransform(transform: Transform, source: PrimitiveType, valu
   }
 }
 
-/**
- * Whether a ≤ b implies transform(a) ≤ transform(b), so that a range of the source is a range of the result. One exception that
- * Iceberg's Java library shares: truncate of an int or long within `width` of the type's minimum wraps around.
- */
-export function preservesOrder(transform: Transform): boolean {
-  return transform.kind !== 'bucket' && transform.kind !== 'void' && transform.kind !== 'unknown';
-}
-
 /** The 32-bit hash of a value before it is put in a bucket (table spec, Appendix B). */
 export function hashValue(source: PrimitiveType, value: Value): number {
   switch (source.kind) {

@@ -1,8 +1,6 @@
 import type { ColumnPath } from '../column-path.ts';
-import { ServiceError } from '../errors.ts';
 import type { ExpressionOf, Literal, Term } from '../expression.ts';
-import type { FieldId } from '../ids.ts';
-import { depthCeiling, type TemplateLiteral } from './grammar.ts';
+import type { TemplateLiteral } from './grammar.ts';
 
 type AnyExpression = ExpressionOf<Literal> | ExpressionOf<TemplateLiteral>;
 
@@ -34,11 +32,6 @@ export function collectColumns(expression: AnyExpression): ColumnPath[] {
   return [...columns.values()];
 }
 
-/** The distinct fields that are named by id. */
-export function collectFields(expression: AnyExpression): Set<FieldId> {
-  return new Set(termsOf(expression).flatMap((term) => (term.kind === 'field' ? [term.fieldId] : [])));
-}
-
 /** The same expression with every term replaced; used to bind a policy's columns to field ids. */
 export function mapTerms<L>(expression: ExpressionOf<L>, replace: (term: Term) => Term): ExpressionOf<L> {
   switch (expression.kind) {
@@ -63,33 +56,4 @@ export function collectClaims(filter: ExpressionOf<TemplateLiteral>): Set<string
     for (const literal of literals) if (literal.kind === 'claim') names.add(literal.name);
   });
   return names;
-}
-
-/**
- * Checks an expression that was put together by code (several policies joined, say) against the limits that a parser would have
- * applied. Throws INVALID_FILTER. Needs no stack.
- */
-export function checkExpressionSize(
-  expression: AnyExpression,
-  limits: { readonly filterDepthMax: number; readonly filterNodesMax: number },
-): void {
-  const depthMax = Math.min(limits.filterDepthMax, depthCeiling);
-  let nodes = 0;
-  const pending: { readonly node: AnyExpression; readonly depth: number }[] = [{ node: expression, depth: 0 }];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { node, depth } = next;
-    nodes += 1 + (node.kind === 'in' ? node.literals.length : 0);
-    if (nodes > limits.filterNodesMax) {
-      throw new ServiceError(
-        'INVALID_FILTER',
-        `the filter has more than ${limits.filterNodesMax} conditions and list values`,
-      );
-    }
-    if (depth > depthMax)
-      throw new ServiceError('INVALID_FILTER', `the filter is nested deeper than ${depthMax} levels`);
-    if (node.kind === 'not') pending.push({ node: node.of, depth: depth + 1 });
-    else if (node.kind === 'and' || node.kind === 'or') {
-      for (const child of node.of) pending.push({ node: child, depth: depth + 1 });
-    }
-  }
 }
