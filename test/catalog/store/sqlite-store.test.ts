@@ -262,6 +262,25 @@ test('of two tables that take one folder at once, or one within the other, the s
   await store.commit({ swaps: [{ ...swap('a.u', 'u0', 'u1'), folder }] });
 });
 
+test('a file of the version before folders were kept is brought up to date with its tables', async () => {
+  const path = newPath();
+  {
+    await using store = await openSqliteStore({ path });
+    await store.createNamespace(['a'], new Map());
+    await store.commit({ swaps: [swap('a.t', null, 't0')] });
+  }
+  {
+    using database = new DatabaseSync(path);
+    database.exec('ALTER TABLE tables DROP COLUMN folder; PRAGMA user_version = 1');
+  }
+  await using store = await openSqliteStore({ path });
+  await store.commit({ swaps: [swap('a.t', 't0', 't1'), { ...swap('a.u', null, 'u0'), folder: 'file:///w/u/' }] });
+  assert.deepEqual(
+    (await store.listTables(null)).map(({ metadataLocation }) => metadataLocation),
+    ['t1', 'u0'],
+  );
+});
+
 test('a reservation keeps other holders out until its holder commits, releases it or its time is over', async () => {
   await using store = await openWith('a');
   await store.commit({ swaps: [swap('a.t', null, 'l0'), swap('a.u', null, 'u0')] });
