@@ -14,8 +14,8 @@ const policies = {
   'bystanders.cedar': permits('bystanders'),
 };
 const deadlineMs = 5_000;
-/** For a machine that runs other tests beside this one. */
-const slackMs = 5_000;
+/** For a machine that runs other tests beside this one, and for the batches that a slow reader still holds. */
+const slackMs = 10_000;
 
 interface Drained {
   readonly code: string;
@@ -39,7 +39,7 @@ const activeStreams = () => world.metric('headrace_active_streams');
  * Reads steadily but slowly, withdraws the right after a moment, and gives how the stream ended and how long after that. A bystander
  * reads all the while.
  */
-async function withdrawn(caller: Caller, withdraw: () => Promise<unknown>, pause = 0.15) {
+async function withdrawn(caller: Caller, withdraw: () => Promise<unknown>, pause = 0.25) {
   const bystander = await world.as('berta', ['bystanders']);
   await bystander.call('open', { request, stream: 'bystander', connection: 9 });
   const other = bystander.call<Drained>('drain', { stream: 'bystander', seconds: 60, pause: 0.02 });
