@@ -92,6 +92,8 @@ export interface ReadableRun {
   readonly file: number;
   readonly startRow: number;
   readonly rows: number;
+  /** Bytes of a row, decompressed but still encoded: dictionaries make decoded ones larger. */
+  readonly rowBytes: number;
   /** Fetches the run's bytes; `batchRows` is how many rows will be asked for at a time. */
   open(batchRows: number): Promise<OpenRun>;
 }
@@ -112,6 +114,7 @@ export async function readableRuns(
   const file = await context.footers.open(context.files[run.file]!, signal);
   const projection = projectionOf(context, file);
   const mapping = filterMapping(context, file);
+  const leaves = projectedLeaves(projection);
   const { pruneFilter } = context;
   const end = run.startRow + run.rows;
   const readable: ReadableRun[] = [];
@@ -129,6 +132,7 @@ export async function readableRuns(
             mayMatch: (metrics, rows) => metricsMayMatch(pruneFilter, metrics, rows),
             signal,
           });
+    const groupBytes = leaves.reduce((sum, leaf) => sum + group.chunks[leaf.index]!.uncompressedBytes, 0);
     for (const range of ranges) {
       const rows = {
         start: Math.max(range.start, run.startRow - group.startRow),
@@ -139,6 +143,7 @@ export async function readableRuns(
         file: run.file,
         startRow: group.startRow + rows.start,
         rows: rows.end - rows.start,
+        rowBytes: groupBytes / Math.max(1, group.rows),
         async open(batchRows) {
           const reader = await openRowGroup({ file, projection, rowGroup, rows, batchRows, signal });
           const read = (first: number, last: number): readonly Column[] =>

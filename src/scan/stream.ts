@@ -5,11 +5,12 @@ import type { FieldId } from '../core/ids.ts';
 import type { Batch, Column } from './arrow/column.ts';
 import { arrowSchemaOf } from './arrow/iceberg.ts';
 import { columnBytes } from './arrow/kernels/bytes.ts';
-import { concatColumns } from './arrow/kernels/concat.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
 import { takeColumn } from './arrow/kernels/take.ts';
+import { createBatchCutter } from './batch-cutter.ts';
 import type { BoundFilter } from './filter/bind.ts';
 import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
+import { after, joinPieces, type Piece, slicePiece, splitPieces } from './pieces.ts';
 import type { ScanPlan, ScanServices } from './plan.ts';
 import type { MaskKeys } from './restrict/masks.ts';
 import { restrictBatch } from './restrict/restrict.ts';
@@ -20,6 +21,7 @@ import { isBefore, type Position, type ShardRange } from './shards.ts';
 export interface StreamOptions {
   /** Rows of a batch at most; null = as many as make a message of about `bytesTarget`. */
   readonly batchRows: number | null;
+  /** Bytes of a batch at most, unless one row has more. */
   readonly bytesTarget: number;
   /** No batch is larger; one row that is answers LIMIT_EXCEEDED. */
   readonly bytesMax: number;
@@ -32,15 +34,6 @@ export interface ScanChunk {
   readonly batch: Batch;
   /** Where a scan that continues after this batch starts. */
   readonly next: Position;
-}
-
-/** Rows in the output's shape, with where each of them is stored. */
-interface Piece {
-  readonly columns: readonly Column[];
-  readonly rows: number;
-  readonly file: number;
-  /** The row in the file of the first one, where they are contiguous; else the row of each. */
-  readonly at: number | Int32Array;
 }
 
 const batchRowsMin = 1_024;
@@ -64,48 +57,64 @@ export async function* streamRange(
 ): AsyncGenerator<ScanChunk> {
   const batchRows = options.batchRows ?? defaultBatchRows(plan, options.bytesTarget);
   const recut = plan.access.restricted || plan.rowFilter !== null || plan.clientFilter !== null;
+  const cutter = createBatchCutter(batchRows, options.bytesTarget * valueShare);
   let rowsLeft = options.rowsLeft ?? Number.POSITIVE_INFINITY;
-  let pending: Piece[] = [];
-  let pendingRows = 0;
-  const flush = function* (rows: number): Generator<ScanChunk> {
-    const [ready, rest] = splitPieces(pending, Math.min(rows, rowsLeft));
-    pending = rest;
-    const taken = ready.reduce((sum, piece) => sum + piece.rows, 0);
-    pendingRows -= taken;
-    rowsLeft -= taken;
-    if (taken > 0) yield* cutToBytes(joinPieces(ready), ready, plan, options);
-  };
-  for await (const piece of pieces(plan, range, batchRows, options.maskKeys, services, signal)) {
-    pending.push(piece);
-    pendingRows += piece.rows;
-    if (!recut) yield* flush(pendingRows);
-    while (pendingRows >= Math.min(batchRows, rowsLeft) && rowsLeft > 0 && pendingRows > 0) yield* flush(batchRows);
+  const windows = { rowsMax: batchRows, bytesTarget: options.bytesTarget * valueShare };
+  for await (const found of pieces(plan, range, windows, options.maskKeys, services, signal)) {
     if (rowsLeft <= 0) return;
+    const piece = found.rows > rowsLeft ? slicePiece(found, 0, rowsLeft) : found;
+    rowsLeft -= piece.rows;
+    if (!recut) yield* cutToBytes(piece.columns, [piece], plan, options);
+    else for (const batch of cutter.push(piece)) yield* cutToBytes(joinPieces(batch), batch, plan, options);
+    if (rowsLeft <= 0) break;
   }
-  while (pendingRows > 0 && rowsLeft > 0) yield* flush(batchRows);
+  const last = cutter.end();
+  if (last.length > 0) yield* cutToBytes(joinPieces(last), last, plan, options);
+}
+
+/** How much is decoded at a time. */
+interface Windows {
+  readonly rowsMax: number;
+  readonly bytesTarget: number;
 }
 
 /** The output rows of each window of each row group, in order, the next row group being fetched meanwhile. */
 async function* pieces(
   plan: ScanPlan,
   range: ShardRange,
-  windowRows: number,
+  windows: Windows,
   maskKeys: MaskKeys,
   services: ScanServices,
   signal: AbortSignal,
 ): AsyncGenerator<Piece> {
-  for await (const { run, opened } of readAhead(plan, range, windowRows, services, signal)) {
-    for (let start = 0; start < run.rows; start += windowRows) {
+  for await (const { run, opened } of readAhead(plan, range, windows, services, signal)) {
+    let windowRows = windowRowsFor(run.rowBytes, windows);
+    for (let start = 0; start < run.rows; ) {
       throwIfCancelled(signal);
       const end = Math.min(run.rows, start + windowRows);
-      const window = opened.read(start, end);
-      const piece = shapePiece(plan, window, end - start, { file: run.file, row: run.startRow + start }, maskKeys);
+      const raw = opened.read(start, end);
+      const piece = shapePiece(plan, raw, end - start, { file: run.file, row: run.startRow + start }, maskKeys);
       if (piece.rows > 0) yield piece;
+      // What stands in dictionaries is larger than the file says: the next window is as large as this one suggests.
+      const rawBytes = raw.reduce((sum, column) => sum + columnBytes(column), 0);
+      windowRows = Math.min(windowRows, windowRowsFor(rawBytes / (end - start), windows));
+      start = end;
       // Decoding does not await: between windows everybody else has a turn.
       await setImmediate();
     }
   }
 }
+
+/** Rows that decode to about the target: a thousand long texts must not cost a thousand times what short ones do. */
+function windowRowsFor(rowBytes: number, { rowsMax, bytesTarget }: Windows): number {
+  const rows = Math.max(windowRowsMin, Math.floor(bytesTarget / Math.max(1, rowBytes)));
+  return Math.min(rowsMax, rows - (rows % windowRowsMin));
+}
+
+// What is estimated are values; bitmaps come on top.
+const valueShare = 0.95;
+// Bitmaps of windows that are multiples of it need no shifting.
+const windowRowsMin = 64;
 
 interface FetchedRun {
   readonly run: ReadableRun;
@@ -116,7 +125,7 @@ interface FetchedRun {
 async function* readAhead(
   plan: ScanPlan,
   range: ShardRange,
-  windowRows: number,
+  windows: Windows,
   services: ScanServices,
   signal: AbortSignal,
 ): AsyncGenerator<FetchedRun> {
@@ -124,7 +133,7 @@ async function* readAhead(
   const context: FileContext = { metadata, files, pruneFilter, read: schemas.read, footers: services.footers };
   const started: Promise<FetchedRun>[] = [];
   const start = (run: ReadableRun): void => {
-    const fetched = run.open(windowRows).then((opened) => {
+    const fetched = run.open(windowRowsFor(run.rowBytes, windows)).then((opened) => {
       services.onRead?.(opened.bytesRead, run.rows);
       return { run, opened };
     });
@@ -194,38 +203,7 @@ function storedRows(first: number, admitted: Int32Array | null, passing: Int32Ar
   return rows.map((row) => first + (passing !== null && admitted !== null ? admitted[row]! : row));
 }
 
-function splitPieces(pieces: readonly Piece[], rows: number): [Piece[], Piece[]] {
-  const ready: Piece[] = [];
-  let left = rows;
-  for (let at = 0; at < pieces.length; at++) {
-    const piece = pieces[at]!;
-    if (piece.rows > left) {
-      if (left > 0) ready.push(slicePiece(piece, 0, left));
-      return [ready, [slicePiece(piece, left, piece.rows), ...pieces.slice(at + 1)]];
-    }
-    ready.push(piece);
-    left -= piece.rows;
-  }
-  return [ready, []];
-}
-
-function slicePiece(piece: Piece, start: number, end: number): Piece {
-  if (start === 0 && end === piece.rows) return piece;
-  return {
-    columns: piece.columns.map((column) => sliceColumn(column, start, end)),
-    rows: end - start,
-    file: piece.file,
-    at: typeof piece.at === 'number' ? piece.at + start : piece.at.subarray(start, end),
-  };
-}
-
-function joinPieces(pieces: readonly Piece[]): readonly Column[] {
-  const [first] = pieces;
-  if (pieces.length === 1) return first!.columns;
-  return first!.columns.map((_, at) => concatColumns(pieces.map((piece) => piece.columns[at]!)));
-}
-
-/** Slices that are each about a message's size, by the bytes of the visible rows alone. */
+/** Slices that are each at most a message's size, by the bytes of the visible rows alone. */
 function* cutToBytes(
   columns: readonly Column[],
   from: readonly Piece[],
@@ -234,7 +212,7 @@ function* cutToBytes(
 ): Generator<ScanChunk> {
   const rows = from.reduce((sum, piece) => sum + piece.rows, 0);
   const bytes = columns.reduce((sum, column) => sum + columnBytes(column), 0);
-  const parts = bytes > options.bytesTarget * 2 ? Math.min(rows, Math.ceil(bytes / options.bytesTarget)) : 1;
+  const parts = Math.min(rows, Math.ceil(bytes / options.bytesTarget));
   if (parts > 1) {
     const step = Math.ceil(rows / parts);
     for (let start = 0; start < rows; start += step) {
@@ -258,11 +236,6 @@ function* cutToBytes(
   }
   const batch = { schema: plan.schemas.arrow, rows, columns };
   yield { batch, next: after(from[from.length - 1]!) };
-}
-
-function after(piece: Piece): Position {
-  const last = typeof piece.at === 'number' ? piece.at + piece.rows - 1 : piece.at[piece.rows - 1]!;
-  return { file: piece.file, row: last + 1 };
 }
 
 /** From the output's types alone: what a row is taken to need must not depend on rows that are hidden. */

@@ -110,14 +110,16 @@ export class RpcCall {
    */
   async send(frame: Frame, budget: StreamBudget | null): Promise<void> {
     throwIfCancelled(this.signal);
-    if (budget !== null) await budget.take(frame.byteLength, this.signal);
+    // The transport writes a copy: what the frame was made of must not wait with it.
+    const { byteLength } = frame;
+    if (budget !== null) await budget.take(byteLength, this.signal);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#unsent++;
     this.#startTimer();
     this.#base.sendMessage(frame, () => {
-      budget?.give(frame.byteLength);
+      budget?.give(byteLength);
       this.#unsent--;
-      this.#sentBytes += frame.byteLength;
+      this.#sentBytes += byteLength;
       this.#progressed();
       resolve();
     });

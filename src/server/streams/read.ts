@@ -209,10 +209,12 @@ async function* chunksFrom(
   signal: AbortSignal,
 ): AsyncGenerator<ScanChunk> {
   const { limits } = services;
+  const columnsBytes = plan.schemas.arrow.fields.length * columnOverheadBytes;
   const range = { start: start.position, end: ticket.range.end };
   const options = {
     batchRows: ticket.form.batchRows,
-    bytesTarget: limits.messageBytesTarget,
+    // A message of the target's size fits into the reserve that each stream has, whatever stalled readers hold.
+    bytesTarget: Math.max(limits.messageBytesTarget - columnsBytes, limits.messageBytesTarget / 2),
     bytesMax: limits.messageBytesMax - messageOverheadBytes,
     maskKeys: services.maskKeys(queryOf(ticket, principal)),
     rowsLeft: plan.limit === null ? null : Math.max(0, plan.limit - start.rows + start.dropRows),
@@ -234,6 +236,8 @@ const queryOf = ({ uuid, terms, policyDigest }: Ticket, { name }: Principal): st
 
 /** What a message holds besides its batch: header, app_metadata and framing. */
 const messageOverheadBytes = 64 * 1024;
+/** The padding and the description of a column's buffers. */
+const columnOverheadBytes = 256;
 
 const tail = (batch: Batch, from: number): Batch => ({
   schema: batch.schema,
