@@ -8,20 +8,42 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestContent, ManifestEntry, ManifestEntryStatus
-from pyiceberg.manifest import ManifestWriterV2, write_manifest_list
+from pyiceberg.manifest import (
+    DataFile,
+    DataFileContent,
+    FileFormat,
+    ManifestContent,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestWriterV2,
+    write_manifest_list,
+)
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.transforms import BucketTransform, DayTransform, IdentityTransform
 from pyiceberg.typedef import Record
-from pyiceberg.types import DoubleType, IntegerType, ListType, LongType, NestedField, StringType, StructType, TimestamptzType
+from pyiceberg.types import (
+    DoubleType,
+    IntegerType,
+    ListType,
+    LongType,
+    NestedField,
+    StringType,
+    StructType,
+    TimestamptzType,
+)
 
 SCHEMA = Schema(
     NestedField(1, "id", LongType(), required=False),
     NestedField(2, "region", StringType(), required=False),
     NestedField(3, "at", TimestamptzType(), required=False),
-    NestedField(4, "home", StructType(NestedField(5, "zip", IntegerType(), required=False), NestedField(6, "city", StringType())), required=False),
+    NestedField(
+        4,
+        "home",
+        StructType(NestedField(5, "zip", IntegerType(), required=False), NestedField(6, "city", StringType())),
+        required=False,
+    ),
     NestedField(7, "tags", ListType(8, StringType(), element_required=False), required=False),
 )
 SPEC = PartitionSpec(
@@ -44,13 +66,21 @@ def rows(first: int, count: int) -> pa.Table:
         "home": [None if i % 6 == 0 else {"zip": i, "city": f"c{i % 3}"} for i in range(count)],
         "tags": [None if i % 7 == 0 else ["x"] * (i % 3) for i in range(count)],
     }
-    types = [pa.int64(), pa.string(), pa.timestamp("us", "UTC"), pa.struct([("zip", pa.int32()), ("city", pa.string())]), pa.list_(pa.string())]
+    types = [
+        pa.int64(),
+        pa.string(),
+        pa.timestamp("us", "UTC"),
+        pa.struct([("zip", pa.int32()), ("city", pa.string())]),
+        pa.list_(pa.string()),
+    ]
     return pa.table({name: pa.array(values, kind) for (name, values), kind in zip(columns.items(), types, strict=True)})
 
 
 def evolved_table(catalog: SqlCatalog, version: int) -> Table:
     """Several snapshots of several schemas and specs, with rows that were replaced and deleted, a tag and a branch."""
-    table = catalog.create_table(f"theirs.evolved{version}", SCHEMA, partition_spec=SPEC, properties={"format-version": str(version)})
+    table = catalog.create_table(
+        f"theirs.evolved{version}", SCHEMA, partition_spec=SPEC, properties={"format-version": str(version)}
+    )
     table.append(rows(0, 20))
     time.sleep(0.01)
     table.append(rows(20, 10))
@@ -131,7 +161,9 @@ def with_deletes(table: Table, content: DataFileContent) -> str:
     )
     output = io.new_output(f"{location}/metadata/deletes-m0.avro")
     with _DeleteManifest(table.spec(), table.schema(), output, snapshot_id, "deflate") as writer:
-        writer.add_entry(ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, snapshot_id=snapshot_id, data_file=file))
+        writer.add_entry(
+            ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, snapshot_id=snapshot_id, data_file=file)
+        )
     manifests = [*table.current_snapshot().manifests(io), writer.to_manifest_file()]
     listing = f"{location}/metadata/snap-{snapshot_id}.avro"
     parent = table.current_snapshot().snapshot_id
@@ -155,13 +187,15 @@ def with_deletes(table: Table, content: DataFileContent) -> str:
 
 
 def as_version_3(table: Table, default: object = None) -> str:
-    """The table's metadata as a writer of version 3 would have it; with ``default``, a column that no file has defaults to it."""
+    """The metadata as a writer of version 3 would have it; with ``default``, of a column that no file has."""
     document = _document(table)
     document["format-version"] = 3
     document["next-row-id"] = 1000
     if default is not None:
         for schema in document["schemas"]:
-            schema["fields"].append({"id": 99, "name": "added", "required": False, "type": "int", "initial-default": default})
+            schema["fields"].append(
+                {"id": 99, "name": "added", "required": False, "type": "int", "initial-default": default}
+            )
         document["last-column-id"] = 99
     return _write(table, document, "v3" if default is None else "v3-default")
 

@@ -1,6 +1,6 @@
 """PyIceberg over Headrace: a catalog whose commits are the action ``headrace.commit``.
 
-PyIceberg's own writers and evolutions then run against the service: what it requires and updates is what an engine would send.
+PyIceberg's own writers and evolutions run against the service: what they require and update is what engines send.
 """
 
 import json
@@ -31,7 +31,9 @@ class HeadraceCatalog(NoopCatalog):
     def _commit(self, path: tuple[str, ...], requirements, updates) -> CommitTableResponse:
         body = {
             "identifier": {"namespace": list(path[:-1]), "name": path[-1]},
-            "requirements": [json.loads(one.model_dump_json(by_alias=True, exclude_none=False)) for one in requirements],
+            "requirements": [
+                json.loads(one.model_dump_json(by_alias=True, exclude_none=False)) for one in requirements
+            ],
             "updates": [json.loads(one.model_dump_json(by_alias=True, exclude_none=True)) for one in updates],
         }
         try:

@@ -1,4 +1,4 @@
-"""Concurrent writers through the client, what they were told, and whether the table's history and rows agree with it."""
+"""Concurrent writers through the client, what they were told, and whether the table agrees with it."""
 
 import random
 import threading
@@ -28,9 +28,15 @@ def connected(uri: str, token: str) -> headrace.Client:
     return headrace.connect(uri, token=token)
 
 
-def _write(client: headrace.Client, table: str, writer: int, write: int, rng: random.Random, overwrites: bool) -> dict[str, Any]:
+def _write(
+    client: headrace.Client, table: str, writer: int, write: int, rng: random.Random, overwrites: bool
+) -> dict[str, Any]:
     """One write with its own key; a write of an odd number replaces what this writer wrote before it."""
-    record: dict[str, Any] = {"writer": writer, "write": write, "key": str(uuid.UUID(int=rng.getrandbits(128), version=4))}
+    record: dict[str, Any] = {
+        "writer": writer,
+        "write": write,
+        "key": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+    }
     replaces = overwrites and write % 2 == 1
     options: dict[str, Any] = {"idempotency_key": record["key"]}
     if replaces:
@@ -46,7 +52,9 @@ def _write(client: headrace.Client, table: str, writer: int, write: int, rng: ra
     return record
 
 
-def write_all(uri: str, token: str, table: str, writers: int, writes: int, seed: int, overwrites: bool = True) -> list[dict[str, Any]]:
+def write_all(
+    uri: str, token: str, table: str, writers: int, writes: int, seed: int, overwrites: bool = True
+) -> list[dict[str, Any]]:
     """Every writer has a thread and a connection of its own; what each was told, in its own order."""
     records: list[list[dict[str, Any]]] = [[] for _ in range(writers)]
 
@@ -105,7 +113,9 @@ def retry(uri: str, token: str, table: str, records: list[dict[str, Any]]) -> li
     for record in records:
         if "error" in record:
             result = client.put(table, rows_of(record["writer"], record["write"]), idempotency_key=record["key"])
-            record = {name: value for name, value in record.items() if name != "error"} | {"snapshot_id": result.snapshot_id}
+            record = {name: value for name, value in record.items() if name != "error"} | {
+                "snapshot_id": result.snapshot_id
+            }
         settled.append(record)
     return settled
 
@@ -113,10 +123,14 @@ def retry(uri: str, token: str, table: str, records: list[dict[str, Any]]) -> li
 def check(client: headrace.Client, table: str, records: list[dict[str, Any]], base: list[str]) -> list[str]:
     """What is wrong with the table; ``base`` are the snapshots from before the records."""
     history = [one for one in client.snapshots(table) if one["snapshot_id"] not in base]
-    return problems_of(records, [one["snapshot_id"] for one in history], history, client.scan(table).table().to_pylist())
+    return problems_of(
+        records, [one["snapshot_id"] for one in history], history, client.scan(table).table().to_pylist()
+    )
 
 
-def problems_of(records: list[dict[str, Any]], ids: list[str], history: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[str]:
+def problems_of(
+    records: list[dict[str, Any]], ids: list[str], history: list[dict[str, Any]], rows: list[dict[str, Any]]
+) -> list[str]:
     """Every acknowledged write is one snapshot and its rows are there once; nothing else is."""
     problems = []
     acknowledged = [record["snapshot_id"] for record in records if "snapshot_id" in record]
@@ -145,4 +159,3 @@ def problems_of(records: list[dict[str, Any]], ids: list[str], history: list[dic
     for one in expected - found:
         problems.append(f"row {one} is missing")
     return sorted(problems)
-

@@ -1,8 +1,9 @@
-"""Generated filters, each in four forms: Headrace's text, PyIceberg's expression, DuckDB's SQL, and a plain evaluation by row.
+"""Generated filters in four forms: Headrace's text, PyIceberg's expression, DuckDB's SQL, and an evaluation by row.
 
-The rules compared are SQL's three-valued logic with IEEE 754 floats, which is what Headrace documents. The others differ in known
-places, which are written out here: DuckDB takes NaN for equal to itself and above infinity; PyIceberg pushes NOT down past NaN
-(NOT x < 1 becomes x >= 1), lets nulls pass NOT IN, and the nulls of a column that a file lacks pass != and NOT LIKE too.
+The rules compared are SQL's three-valued logic with IEEE 754 floats, which is what Headrace documents. The others
+differ in known places, which are written out here: DuckDB takes NaN for equal to itself and above infinity; PyIceberg
+pushes NOT down past NaN (NOT x < 1 becomes x >= 1), lets nulls pass NOT IN, and the nulls of a column that a file lacks
+pass != and NOT LIKE too.
 """
 
 import datetime as dt

@@ -20,7 +20,9 @@ def open_duckdb() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def duckdb_table(connection: duckdb.DuckDBPyConnection, location: str, snapshot_id: int | None, where: str | None = None) -> pa.Table:
+def duckdb_table(
+    connection: duckdb.DuckDBPyConnection, location: str, snapshot_id: int | None, where: str | None = None
+) -> pa.Table:
     at = "" if snapshot_id is None else f", snapshot_from_id => {snapshot_id}"
     condition = "" if where is None else f" WHERE {where}"
     path = location.removeprefix("file://")
@@ -76,7 +78,11 @@ def difference(ours: Counter, theirs: Counter) -> str | None:
 def described(field: pa.Field) -> Any:
     """Name, type, nullability and field id at every depth; large variants are the same type to us."""
     kind = field.type
-    children = [described(kind.field(at)) for at in range(kind.num_fields)] if not isinstance(kind, pa.BaseExtensionType) else []
+    children = (
+        [described(kind.field(at)) for at in range(kind.num_fields)]
+        if not isinstance(kind, pa.BaseExtensionType)
+        else []
+    )
     if pa.types.is_map(kind):
         children = [described(kind.key_field), described(kind.item_field)]
     name = kind.id if children else str(kind).removeprefix("large_")

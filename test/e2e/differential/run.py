@@ -1,4 +1,4 @@
-"""The life of a generated table: writes and evolutions through Headrace and PyIceberg, every snapshot read by three readers."""
+"""The life of a generated table: written and evolved through Headrace and PyIceberg, read at every snapshot."""
 
 import random
 import traceback
@@ -8,15 +8,21 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from headrace_catalog import HeadraceCatalog
 from pyiceberg import types as ice
 from pyiceberg.io.pyarrow import schema_to_pyarrow
-from pyiceberg.partitioning import PartitionField
-from pyiceberg.transforms import BucketTransform, DayTransform, HourTransform, IdentityTransform, MonthTransform
-from pyiceberg.transforms import TruncateTransform, YearTransform
+from pyiceberg.transforms import (
+    BucketTransform,
+    DayTransform,
+    HourTransform,
+    IdentityTransform,
+    MonthTransform,
+    TruncateTransform,
+    YearTransform,
+)
 
 import headrace
 from differential import filters, readers, tables
-from headrace_catalog import HeadraceCatalog
 
 TRANSFORMS: dict[str, Callable[[int | None], Any]] = {
     "identity": lambda _: IdentityTransform(),
@@ -34,7 +40,9 @@ class Mismatch(Exception):
 
 
 class Life:
-    def __init__(self, client: headrace.Client, catalog: HeadraceCatalog, duck: Any, rng: random.Random, name: str) -> None:
+    def __init__(
+        self, client: headrace.Client, catalog: HeadraceCatalog, duck: Any, rng: random.Random, name: str
+    ) -> None:
         self.client, self.catalog, self.duck, self.rng, self.name = client, catalog, duck, rng, name
         self.log: list[str] = []
         self.compared: Counter = Counter()
@@ -58,7 +66,17 @@ class Life:
         self.note_partitions()
         self.check_rows(readers.counted(first), "what was created")
         for _ in range(steps):
-            step = rng.choice([self.append, self.append, self.append_elsewhere, self.overwrite, self.evolve, self.evolve, self.repartition])
+            step = rng.choice(
+                [
+                    self.append,
+                    self.append,
+                    self.append_elsewhere,
+                    self.overwrite,
+                    self.evolve,
+                    self.evolve,
+                    self.repartition,
+                ]
+            )
             step()
         for snapshot in self.table().metadata.snapshots:
             self.compare(snapshot.snapshot_id)
@@ -84,7 +102,7 @@ class Life:
         """PyIceberg writes the files; Headrace commits them."""
         rows = tables.random_rows(self.rng, self.current_schema(), self.rng.choice([1, 30]))
         table = self.table()
-        if any(cannot_write(field, table.schema().find_type(field.source_id)) for field in table.spec().fields):
+        if not can_write(table):
             return
         self.log.append(f"append {rows.num_rows} with PyIceberg")
         try:
@@ -113,7 +131,12 @@ class Life:
     def evolve(self) -> None:
         rng, table = self.rng, self.table()
         fields = [(None, field) for field in table.schema().fields]
-        fields += [(parent, child) for _, parent in list(fields) if parent.field_type.is_struct for child in parent.field_type.fields]
+        fields += [
+            (parent, child)
+            for _, parent in list(fields)
+            if parent.field_type.is_struct
+            for child in parent.field_type.fields
+        ]
         parent, field = rng.choice(fields)
         path = (field.name,) if parent is None else (parent.name, field.name)
         taken = {one.name for one in (table.schema().fields if parent is None else parent.field_type.fields)}
@@ -163,7 +186,7 @@ class Life:
         self.note_partitions()
 
     def compare(self, snapshot_id: int | None) -> None:
-        """All rows, and a few filters, projections, limits and shards, of one snapshot (None = main, with the current schema)."""
+        """All rows, and a few filters, projections, limits and shards, of one snapshot; None = main."""
         table, rng = self.table(), self.rng
         if snapshot_id is None and table.current_snapshot() is None:
             return
@@ -181,13 +204,17 @@ class Life:
         self.expect_rows(ours, readers.counted(in_duckdb), f"DuckDB at {snapshot_id}")
         self.expect_in_pyiceberg(ours, pyiceberg_rows(theirs), f"PyIceberg at {snapshot_id}")
         compression = rng.choice(["none", "lz4", "zstd"])
-        sharded = self.client.scan(self.name, shards=rng.choice([2, 5]), batch_rows=7, compression=compression, dictionaries=True, **at)
+        sharded = self.client.scan(
+            self.name, shards=rng.choice([2, 5]), batch_rows=7, compression=compression, dictionaries=True, **at
+        )
         self.expect_rows(sharded.table(), expected, f"shards at {snapshot_id}")
         columns = filters.columns_of(whole.schema)
         if not columns:
             return
         for _ in range(3):
-            self.compare_filtered(table, snapshot_id, at, ours.to_pylist(), filters.random_filter(rng, columns), columns)
+            self.compare_filtered(
+                table, snapshot_id, at, ours.to_pylist(), filters.random_filter(rng, columns), columns
+            )
 
     def compare_filtered(self, table, snapshot_id, at, rows, node: filters.Node, columns: list[filters.Column]) -> None:
         rng = self.rng
@@ -200,14 +227,21 @@ class Life:
             self.expect_rows(ours, readers.counted(duck), f"DuckDB: {what}")
         # PyIceberg looks a filter's columns up in the current schema, whatever it scans.
         current = snapshot_id is None or table.snapshot_by_id(snapshot_id).schema_id == table.schema().schema_id
-        if current and comparable_in_pyiceberg(node) and (theirs := filtered_by_pyiceberg(table, node, snapshot_id)) is not None:
+        if (
+            current
+            and comparable_in_pyiceberg(node)
+            and not meets_odd_float(node, rows)
+            and (theirs := filtered_by_pyiceberg(table, node, snapshot_id)) is not None
+        ):
             self.expect_in_pyiceberg(ours, theirs, f"PyIceberg: {what}")
         limit = rng.choice([0, 1, 7, 1000])
         limited = readers.counted(self.client.scan(self.name, filter=text, limit=limit, shards=2, **at).table())
         if limited.total() != min(limit, len(passing)) or limited - readers.counted(passing):
             raise Mismatch(f"limit {limit} gave {limited.total()} of {len(passing)} rows: {what}")
         chosen = rng.sample(columns, rng.randint(1, min(3, len(columns))))
-        projected = self.client.scan(self.name, columns=[one.text for one in chosen], filter=text, **at).table().to_pylist()
+        projected = (
+            self.client.scan(self.name, columns=[one.text for one in chosen], filter=text, **at).table().to_pylist()
+        )
         got = Counter(tuple(readers.canonical(one.value(row)) for one in chosen) for row in projected)
         want = Counter(tuple(readers.canonical(one.value(row)) for one in chosen) for row in passing)
         if problem := readers.difference(got, want):
@@ -215,8 +249,8 @@ class Life:
 
     def filtered_by_duckdb(self, table, node: filters.Node, snapshot_id: int | None) -> pa.Table | None:
         """
-        None where DuckDB 1.5 fails: it estimates rows from memory never set when its filter leaves no file, and hashes a uuid to
-        another bucket than the specification says (Appendix B), so that it skips files that match.
+        None where DuckDB 1.5 fails: it estimates rows from memory never set when its filter leaves no file, and hashes
+        a uuid to another bucket than the specification says (Appendix B), so that it skips files that match.
         """
         if "uuid" in kinds_of(node) and any(str(kind) == "uuid" for kind in self.bucketed_types(table)):
             return None
@@ -231,7 +265,11 @@ class Life:
     def bucketed_types(self, table) -> list[ice.IcebergType]:
         fields = [field for spec in table.metadata.partition_specs for field in spec.fields]
         by_id = {field_id: schema for schema in table.metadata.schemas for field_id in schema.field_ids}
-        return [by_id[one.source_id].find_type(one.source_id) for one in fields if isinstance(one.transform, BucketTransform)]
+        return [
+            by_id[one.source_id].find_type(one.source_id)
+            for one in fields
+            if isinstance(one.transform, BucketTransform)
+        ]
 
     def expect_rows(self, ours: pa.Table | list[dict[str, Any]], theirs: Counter, what: str) -> None:
         self.compared[what.split(":")[0] if ":" in what else what.split(" ")[0]] += 1
@@ -260,18 +298,26 @@ def comparable_in_pyiceberg(node: filters.Node) -> bool:
     return all(comparable_in_pyiceberg(part) for part in node.parts)
 
 
+def meets_odd_float(node: filters.Node, rows: list[dict[str, Any]]) -> bool:
+    """pyarrow takes statistics for all of a row group's values, though they leave out NaN and say -0.0 for 0.0."""
+    if node.column is None:
+        return any(meets_odd_float(part, rows) for part in node.parts)
+    values = (node.column.value(row) for row in rows) if node.column.floating else ()
+    return any(value is not None and (value != value or value == 0) for value in values)
+
+
 def pyiceberg_rows(scan) -> list[dict[str, Any]]:
     try:
         return scan.to_arrow().to_pylist()
     except pa.ArrowNotImplementedError as error:
-        # pyarrow makes no empty table of a schema with a uuid in a struct, and PyIceberg asks for one where no file is left.
+        # pyarrow makes no empty table of a uuid in a struct, and PyIceberg asks for one where no file is left.
         if str(error) != "extension":
             raise
         return []
 
 
 def filtered_by_pyiceberg(table, node: filters.Node, snapshot_id: int | None) -> list[dict[str, Any]] | None:
-    """None where PyIceberg 0.12 fails: it orders a null partition value against a literal, and loses a decimal's precision."""
+    """None where PyIceberg 0.12 fails: on the order of a null partition value, and on a decimal's precision."""
     try:
         return pyiceberg_rows(table.scan(row_filter=filters.pyiceberg(node), snapshot_id=snapshot_id))
     except (TypeError, pa.ArrowInvalid) as error:
@@ -280,15 +326,27 @@ def filtered_by_pyiceberg(table, node: filters.Node, snapshot_id: int | None) ->
         return None
 
 
-def cannot_write(field: PartitionField, source: ice.IcebergType) -> bool:
-    """What PyIceberg 0.12 cannot partition by, and names that it writes as no Avro name, on which DuckDB 1.5 aborts."""
-    truncates_binary = isinstance(source, ice.BinaryType) and isinstance(field.transform, TruncateTransform)
-    buckets_time = isinstance(source, ice.TimeType) and isinstance(field.transform, BucketTransform)
-    return truncates_binary or buckets_time or not field.name.isascii()
+def can_write(table) -> bool:
+    """
+    False for what PyIceberg 0.12 cannot partition by, and for manifests of it that DuckDB 1.5 aborts on: names that are
+    none in Avro, and one named type written out twice.
+    """
+    named = Counter()
+    for field in table.spec().fields:
+        source = table.schema().find_type(field.source_id)
+        if isinstance(source, ice.BinaryType) and isinstance(field.transform, TruncateTransform):
+            return False
+        if isinstance(source, ice.TimeType) and isinstance(field.transform, BucketTransform):
+            return False
+        if not field.name.isascii():
+            return False
+        if isinstance(source, (ice.DecimalType, ice.FixedType, ice.UUIDType)):
+            named[str(field.transform.result_type(source))] += 1
+    return all(count == 1 or kind == "int" for kind, count in named.items())
 
 
 def run(flight: int, token: str, seed: str, first: int, count: int, steps: int) -> dict[str, Any]:
-    """Lives ``first`` to ``first + count`` of a seed; what went wrong, with what had been done before, and what was compared."""
+    """Lives ``first`` to ``first + count`` of a seed: what went wrong, with its history, and what was compared."""
     client = headrace.connect(f"grpc://127.0.0.1:{flight}", token=token)
     catalog, duck = HeadraceCatalog(client), readers.open_duckdb()
     failures, compared = [], Counter()
@@ -296,7 +354,7 @@ def run(flight: int, token: str, seed: str, first: int, count: int, steps: int) 
         life = Life(client, catalog, duck, random.Random(f"{seed}/{at}"), f"bronze.life{at}")
         try:
             life.run(steps)
-        except Exception:  # noqa: BLE001: whatever happens to one table is reported with its history
+        except Exception:
             failures.append("\n".join([f"seed {seed}, table {at}", *life.log, traceback.format_exc(limit=-4)]))
         compared += life.compared
         if len(failures) == 3:

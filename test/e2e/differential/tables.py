@@ -1,4 +1,4 @@
-"""Generated tables: schemas of every Iceberg type, rows, partition terms and evolutions. All from one ``random.Random``."""
+"""Generated tables: schemas of every Iceberg type, rows, partition terms and evolutions, from one ``random.Random``."""
 
 import datetime as dt
 import decimal
@@ -10,7 +10,23 @@ import numpy as np
 import pyarrow as pa
 from pyiceberg import types as ice
 
-NAMES = ["id", "Delay", "home city", "größe", "a_b", "x1", "flag?", "note", "when", "amount", "code", "zip", "lat", "lon", "tag"]
+NAMES = [
+    "id",
+    "Delay",
+    "home city",
+    "größe",
+    "a_b",
+    "x1",
+    "flag?",
+    "note",
+    "when",
+    "amount",
+    "code",
+    "zip",
+    "lat",
+    "lon",
+    "tag",
+]
 WORDS = ["", "a", "ab", "abc", "b", "SEA", "SFO", "straße", "日本", "o'hare", "100%", "a_b", "x" * 40]
 
 
@@ -37,7 +53,9 @@ def _time(rng: random.Random) -> dt.time:
 def _timestamp(rng: random.Random) -> dt.datetime:
     # DuckDB and PyIceberg agree with the specification only from 1677 on, where nanoseconds fit.
     year = rng.choice([1700, 1969, 1970, 2017, 2024, 2200])
-    return dt.datetime(year, rng.randint(1, 12), rng.randint(1, 28), rng.randint(0, 23), 59, 59, rng.choice([0, 1, 999999]))
+    return dt.datetime(
+        year, rng.randint(1, 12), rng.randint(1, 28), rng.randint(0, 23), 59, 59, rng.choice([0, 1, 999999])
+    )
 
 
 def _zoned(rng: random.Random) -> dt.datetime:
@@ -64,7 +82,12 @@ class Primitive:
 _DATES = ["year", "month", "day"]
 PRIMITIVES = [
     Primitive("boolean", pa.bool_(), lambda rng: rng.random() < 0.5, ["identity"]),
-    Primitive("int", pa.int32(), lambda rng: rng.choice([0, 1, -1, 5, 34, -34, 2**31 - 1, -(2**31)]), ["identity", "bucket", "truncate"]),
+    Primitive(
+        "int",
+        pa.int32(),
+        lambda rng: rng.choice([0, 1, -1, 5, 34, -34, 2**31 - 1, -(2**31)]),
+        ["identity", "bucket", "truncate"],
+    ),
     Primitive("long", pa.int64(), _long, ["identity", "bucket", "truncate"]),
     Primitive("float", pa.float32(), _float32, []),
     Primitive("double", pa.float64(), _float, []),
@@ -77,8 +100,18 @@ PRIMITIVES = [
     Primitive("timestamptz", pa.timestamp("us", "UTC"), _zoned, ["identity", "bucket", "hour", *_DATES]),
     Primitive("string", pa.string(), _string, ["identity", "bucket", "truncate"]),
     Primitive("uuid", pa.uuid(), lambda rng: uuid.UUID(int=rng.choice([0, 1, 2**127, 2**128 - 1, 77])), ["bucket"]),
-    Primitive("fixed", pa.binary(3), lambda rng: rng.choice([b"\0\0\0", b"abc", b"\xff\xfe\xfd", b"abd"]), ["identity", "bucket"]),
-    Primitive("binary", pa.binary(), lambda rng: rng.choice([b"", b"a", b"abc", b"\xff\x00", b"ab"]), ["identity", "bucket", "truncate"]),
+    Primitive(
+        "fixed",
+        pa.binary(3),
+        lambda rng: rng.choice([b"\0\0\0", b"abc", b"\xff\xfe\xfd", b"abd"]),
+        ["identity", "bucket"],
+    ),
+    Primitive(
+        "binary",
+        pa.binary(),
+        lambda rng: rng.choice([b"", b"a", b"abc", b"\xff\x00", b"ab"]),
+        ["identity", "bucket", "truncate"],
+    ),
 ]
 
 
@@ -143,7 +176,10 @@ def array_of(values: list, kind: pa.DataType) -> pa.Array:
     flat = [item for one in values for item in one or ()]
     offsets = pa.array(offsets, pa.int32())
     if pa.types.is_map(kind):
-        keys, items = array_of([key for key, _ in flat], kind.key_type), array_of([item for _, item in flat], kind.item_type)
+        keys, items = (
+            array_of([key for key, _ in flat], kind.key_type),
+            array_of([item for _, item in flat], kind.item_type),
+        )
         return pa.MapArray.from_arrays(offsets, keys, items, type=kind, mask=nulls)
     return pa.ListArray.from_arrays(offsets, array_of(flat, kind.value_type), type=kind, mask=nulls)
 
@@ -180,5 +216,17 @@ def partition_text(term: tuple[str, str, int | None]) -> str:
 
 
 # What a column of one type may become (table spec, "Schema Evolution").
-WIDER = {"int": lambda _: ice.LongType(), "float": lambda _: ice.DoubleType(), "decimal": lambda t: ice.DecimalType(38, t.scale)}
-NEW_TYPES = [ice.IntegerType(), ice.StringType(), ice.DecimalType(9, 2), ice.TimestamptzType(), ice.UUIDType(), ice.FixedType(3), ice.DoubleType()]
+WIDER = {
+    "int": lambda _: ice.LongType(),
+    "float": lambda _: ice.DoubleType(),
+    "decimal": lambda t: ice.DecimalType(38, t.scale),
+}
+NEW_TYPES = [
+    ice.IntegerType(),
+    ice.StringType(),
+    ice.DecimalType(9, 2),
+    ice.TimestamptzType(),
+    ice.UUIDType(),
+    ice.FixedType(3),
+    ice.DoubleType(),
+]
