@@ -40,7 +40,7 @@ test: setup
 	$(python) -m ruff format --check --quiet --config python/pyproject.toml python examples
 	$(python) -m mypy --no-error-summary --config-file python/pyproject.toml python/headrace
 	$(node) --test --test-concurrency=2 --test-reporter=./test/support/brief-reporter.ts --test-reporter-destination=stdout \
-	  --test-reporter=junit --test-reporter-destination=build/results/unit.xml $$(find test -name '*.test.ts' -not -path 'test/interop/*' -not -path 'test/long/*' | sort)
+	  --test-reporter=junit --test-reporter-destination=build/results/unit.xml $$(find test -name '*.test.ts' -not -path 'test/interop/*' | sort)
 	$(python) -m pytest -q python/tests --junitxml=build/results/python.xml
 
 test-interop: setup
@@ -49,7 +49,6 @@ test-interop: setup
 	  --test-reporter=junit --test-reporter-destination=build/results/interop.xml $$(find test/interop -name '*.test.ts' | sort)
 
 test-long: setup
-	$(node) --test --test-concurrency=1 --test-reporter=spec $$(find test/long -name '*.test.ts' | sort)
 	$(node) bench/run.ts --size full
 
 bench: setup
