@@ -27,9 +27,7 @@ def people(rows=400, first=0):
                 [[{"kind": "home", "phone": f"PHONECANARY {at}"}] * (at % 3) for at in ids],
                 pa.list_(pa.struct([("kind", pa.string()), ("phone", pa.string())])),
             ),
-            "notes": pa.array(
-                [[("note", f"NOTECANARY {at}")] for at in ids], pa.map_(pa.string(), pa.string())
-            ),
+            "notes": pa.array([[("note", f"NOTECANARY {at}")] for at in ids], pa.map_(pa.string(), pa.string())),
         }
     )
 
@@ -64,7 +62,7 @@ def twins(hidden=1, visible=1_000, text=10):
 def numbers(rows=200_000, first=0, text=40):
     """An id, a group of ten, and a text of `text` characters that differs from row to row."""
     ids = pa.array(range(first, first + rows), pa.int64())
-    words = [f"{(at * 2654435761) % 4294967296:010d}" for at in range(first, first + rows)]
+    words = pa.array([f"{(at * 2654435761) % 4294967296:010d}" for at in range(first, first + rows)], pa.string())
     groups = pa.array([at % 10 for at in range(first, first + rows)], pa.int32())
     return pa.table({"id": ids, "grp": groups, "text": pc.binary_repeat(words, text // 10)})
 
