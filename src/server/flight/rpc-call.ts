@@ -8,7 +8,7 @@ import { resetStream, streamOf } from './grpc-internals.ts';
 import { errorStatus, libraryError, type Outcome, okStatus } from './status.ts';
 
 /** How long a caller may take to notice that its call has failed. */
-const errorLingerMs = 2_000;
+const errorLingerMs = 3_500;
 
 export interface RpcCallOptions {
   readonly stallMs: number;
