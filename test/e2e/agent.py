@@ -1,7 +1,7 @@
 """Real Flight clients under the command of a test.
 
-Reads one JSON command a line: {"id", "op", …arguments}; answers {"id", "value"} or {"id", "error": {"code", "message", "kind"}}. Every
-command runs in a thread of its own, so that slow streams and fast ones go on side by side.
+Reads one JSON command a line: {"id", "op", …arguments}; answers {"id", "value"} or {"id", "error": {"code", "message",
+"kind"}}. Every command runs in a thread of its own, so that slow streams and fast ones go on side by side.
 """
 
 import base64

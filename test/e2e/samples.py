@@ -14,7 +14,7 @@ def people(rows=400, first=0):
     return pa.table(
         {
             "id": pa.array(ids, pa.int64()),
-            "name": [f"{mark} person {at}" for at, mark in zip(ids, hidden)],
+            "name": [f"{mark} person {at}" for at, mark in zip(ids, hidden, strict=True)],
             "ssn": [f"SSNCANARY-{at:06d}-{at % 9000 + 1000}" for at in ids],
             "salary": pa.array([1_000_003 + 17 * ((at * 7919) % 65536) for at in ids], pa.int64()),
             "diagnosis": [f"DIAGNOSISCANARY {at}" for at in ids],
@@ -46,7 +46,7 @@ def secrets(rows=64, value=700_001):
 
 
 def twins(hidden=1, visible=1_000, text=10):
-    """`visible` rows that are always the same, and after each of them `hidden` rows of `text` characters that nobody may see."""
+    """`visible` rows, always the same, and between them rows of `text` characters that are to be hidden."""
     ids, owner, words = [], [], []
     for at in range(visible):
         ids.append(at)
