@@ -33,7 +33,7 @@ export function projectColumns(schema: Schema, paths: readonly ColumnPath[] | nu
   return { ...schema, fields, identifierFieldIds: [] };
 }
 
-/** The subtree of a schema that leads to the given leaves, in the schema's order. A map keeps its key. */
+/** The subtree of a schema that leads to the given fields, each of them whole, in the schema's order. A map keeps its key. */
 export function pruneToLeaves(schema: Schema, leaves: ReadonlySet<FieldId>): Schema {
   const fields = schema.fields.flatMap((field) => pruneField(field, (leaf) => leaves.has(leaf.id)) ?? []);
   return { ...schema, fields, identifierFieldIds: [] };

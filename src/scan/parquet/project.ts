@@ -1,10 +1,11 @@
 import type { NameMapping } from '../../catalog/schema/name-mapping.ts';
-import { isPrimitive, type NestedField, type Schema, type Type } from '../../catalog/schema/types.ts';
+import { isPrimitive, type NestedField, type Schema } from '../../catalog/schema/types.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { FieldId } from '../../core/ids.ts';
 import type { ArrowField, ArrowType } from '../arrow/column.ts';
 import { arrowSchemaOf } from '../arrow/iceberg.ts';
 import { describeType } from '../arrow/kernels/cast.ts';
+import { pruneToLeaves } from '../projection.ts';
 import { type ColumnPlan, listPlan, planLeaves, structPlan } from './column-plan.ts';
 import { byFieldId, hasFieldIds, mapNames } from './field-ids.ts';
 import type { ParquetFile } from './footer.ts';
@@ -28,7 +29,7 @@ export function projectFile(
   wanted: readonly NestedField[] | ReadonlySet<FieldId>,
   nameMapping: NameMapping | null,
 ): FileProjection {
-  const fields = wanted instanceof Set ? pruneFields(schema.fields, wanted) : (wanted as readonly NestedField[]);
+  const fields = wanted instanceof Set ? pruneToLeaves(schema, wanted).fields : (wanted as readonly NestedField[]);
   const arrow = arrowSchemaOf({ schemaId: schema.schemaId, fields, identifierFieldIds: [] });
   const known = byFieldId(fileShapes(file, nameMapping));
   const columns = fields.map((field, at) => planField(field, arrow.fields[at]!, known.get(field.id) ?? null));
@@ -58,32 +59,6 @@ function fileShapes(file: Pick<ParquetFile, 'metadata'>, nameMapping: NameMappin
   const shapes = file.metadata.schema.columns.map(shapeOf);
   if (hasFieldIds(shapes)) return shapes;
   return nameMapping === null ? [] : mapNames(shapes, nameMapping);
-}
-
-function pruneFields(fields: readonly NestedField[], wanted: ReadonlySet<FieldId>): NestedField[] {
-  return fields.flatMap((field) => {
-    if (wanted.has(field.id)) return [field];
-    const type = pruneType(field.type, wanted);
-    return type === null ? [] : [{ ...field, type }];
-  });
-}
-
-/** What of a nested type is wanted, or null. A map is not one without its key. */
-function pruneType(type: Type, wanted: ReadonlySet<FieldId>): Type | null {
-  if (type.kind === 'struct') {
-    const fields = pruneFields(type.fields, wanted);
-    return fields.length === 0 ? null : { kind: 'struct', fields };
-  }
-  if (type.kind === 'list') {
-    const [element] = pruneFields([type.element], wanted);
-    return element === undefined ? null : { kind: 'list', element };
-  }
-  if (type.kind === 'map') {
-    const [value] = pruneFields([type.value], wanted);
-    if (value === undefined && pruneFields([type.key], wanted).length === 0) return null;
-    return { ...type, value: value ?? type.value };
-  }
-  return null;
 }
 
 function planField(field: NestedField, arrow: ArrowField, shape: Shape | null): ColumnPlan {
