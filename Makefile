@@ -41,14 +41,14 @@ test: setup
 	$(python) -m mypy --no-error-summary --config-file python/pyproject.toml python/headrace
 	@# Either part runs whatever became of the other.
 	status=0; \
-	$(node) --test --test-concurrency=2 --test-reporter=./test/support/brief-reporter.ts --test-reporter-destination=stdout \
+	$(node) --import ./test/support/seed.ts --test --test-concurrency=2 --test-reporter=./test/support/brief-reporter.ts --test-reporter-destination=stdout \
 	  --test-reporter=junit --test-reporter-destination=build/results/unit.xml $$(find test -name '*.test.ts' -not -path 'test/interop/*' | sort) || status=1; \
 	$(python) -m pytest -q python/tests --junitxml=build/results/python.xml || status=1; \
 	exit $$status
 
 test-interop: setup
 	@mkdir -p build/results && rm -f build/results/interop.xml
-	$(node) --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
+	$(node) --import ./test/support/seed.ts --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
 	  --test-reporter=junit --test-reporter-destination=build/results/interop.xml $$(find test/interop -name '*.test.ts' | sort)
 
 test-long: setup

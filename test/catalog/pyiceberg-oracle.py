@@ -105,7 +105,13 @@ def evolved(case):
     update = UpdateSchema(table, schema=schema)
     for change in case["changes"]:
         take(update, change)
-    return plain(update._apply())
+    try:
+        return plain(update._apply())
+    except KeyError as error:
+        # PyIceberg 0.12 takes a list's or map's struct that lost its last field for an absent type.
+        if error.args[0] not in ("element_type", "value_type"):
+            raise
+        return None
 
 
 def take(update, change):

@@ -20,10 +20,11 @@ import type { Schema, Value } from '../../src/catalog/schema/types.ts';
 import { decodeValue, encodeValue, truncateUpperBound } from '../../src/catalog/schema/value.ts';
 import { isServiceError } from '../../src/core/errors.ts';
 import { runPython } from '../support/python.ts';
+import { testSeed } from '../support/seed.ts';
 import { anySchema, changesOf, valuesOf } from './generated.ts';
 import { optional, schemaOf } from './schema/support.ts';
 
-const seed = Math.floor(Math.random() * 2 ** 31);
+const seed = testSeed;
 const perCase = 40;
 const sample = <Item>(arbitrary: fc.Arbitrary<Item>, numRuns = perCase, from = seed): Item[] =>
   fc.sample(arbitrary, { seed: from, numRuns });
@@ -184,8 +185,10 @@ test(`PyIceberg agrees on hashes, transforms, bounds, schemas, paths and evoluti
       theirs.paths[at],
     );
   });
-  assert.ok(evolutions.length > 200, `only ${evolutions.length} evolutions were accepted`);
+  const compared = theirs.evolutions.filter((one) => one !== null).length;
+  assert.ok(compared > 200, `only ${compared} evolutions were accepted by both`);
   evolutions.forEach((one, at) => {
+    if (theirs.evolutions[at] === null) return;
     const changes = JSON.stringify(one.changes.map(changeToJson));
     assert.deepEqual(comparable(schemaToJson(one.evolved)), comparable(theirs.evolutions[at]), changes);
   });

@@ -1,10 +1,10 @@
 /** Sixteen writers at once: whatever was acknowledged is in the history and in the data, once. */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { testSeed } from '../support/seed.ts';
 import { type Lake, openLake } from './lake.ts';
 
-const seed = Number(process.env.E2E_SEED ?? randomInt(1e9));
+const seed = testSeed;
 
 interface Outcome {
   readonly problems: readonly string[];

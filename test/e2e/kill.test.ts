@@ -1,6 +1,5 @@
 /** kill -9 of the server at random moments of commits: nothing acknowledged is lost, nothing else is half there. */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,11 +12,12 @@ import { defaultLimits } from '../../src/core/limits.ts';
 import { loadConfig } from '../../src/server/config.ts';
 import { openEmbedded } from '../../src/server/embedded.ts';
 import { localPath } from '../../src/storage/locations.ts';
+import { testSeed } from '../support/seed.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openPythonSession, type PythonSession } from './python-session.ts';
 
 const rounds = Number(process.env.E2E_ROUNDS ?? 15);
-const seed = Number(process.env.E2E_SEED ?? randomInt(1e9));
+const seed = testSeed;
 const writers = 4;
 const table = 'bronze.killed';
 

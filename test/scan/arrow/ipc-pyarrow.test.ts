@@ -6,11 +6,12 @@ import { test } from 'node:test';
 import { isIpcFile } from '../../../src/scan/arrow/ipc-file.ts';
 import { openIpcFile, openIpcStream } from '../../../src/scan/arrow/ipc-read.ts';
 import { type IpcOptions, writeIpcStream } from '../../../src/scan/arrow/ipc-write.ts';
+import { testSeed } from '../../support/seed.ts';
 import { collect } from './collect.ts';
 import { comparePairs } from './pyarrow-compare.ts';
 import { writeSamples } from './pyarrow-samples.ts';
 
-const seed = Number(process.env.HEADRACE_TEST_SEED ?? Math.floor(Math.random() * 1e9));
+const seed = testSeed;
 const count = Number(process.env.HEADRACE_TEST_SAMPLES ?? 150);
 
 /** A Buffer that starts at an odd byte of its ArrayBuffer, as network code hands them over. */

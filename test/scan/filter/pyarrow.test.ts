@@ -8,6 +8,7 @@ import type { BoundFilter } from '../../../src/scan/filter/bound.ts';
 import { negateFilter } from '../../../src/scan/filter/bound.ts';
 import { evaluateFilter } from '../../../src/scan/filter/evaluate.ts';
 import { runPython } from '../../support/python.ts';
+import { testSeed } from '../../support/seed.ts';
 import { columnOf, dictionaryOf } from './columns.ts';
 import { type TypeCase, typeCases } from './values.ts';
 
@@ -122,7 +123,7 @@ for case in input:
 `;
 
 const casesPerType = 60;
-const seed = Number(process.env.HEADRACE_TEST_SEED ?? Date.now() % 2 ** 31);
+const seed = testSeed;
 
 test(`filters give what pyarrow.compute gives (HEADRACE_TEST_SEED=${seed})`, async () => {
   const cases = typeCases.flatMap(({ type, value }: TypeCase) => {
