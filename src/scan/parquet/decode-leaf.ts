@@ -39,6 +39,12 @@ export interface LeafSource {
 /** Gives a leaf's values of some rows, in ascending ranges; synchronous. */
 export interface LeafReader {
   read(rows: RowRange): Column;
+  /**
+   * The values of single rows, ascending, each once; calls ascend too and may be mixed with `read`. For filters that few rows pass: a
+   * decoder that has it skips pages without any of the rows and unpacks nothing else of the others. Where absent, ranges are read and
+   * gathered.
+   */
+  take?(rows: Int32Array): Column;
 }
 
 /** Decoded bytes that one call into the decoder aims for: its memory holds several times as much. */
