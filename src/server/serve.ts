@@ -13,14 +13,15 @@ import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
 import { dataLocations } from './flight/locations.ts';
 import { createRunningPlans } from './flight/running-plans.ts';
-import { type FlightServer, observeBudget, startFlightServer, type TlsMaterial } from './flight/service.ts';
-import { UploadSlots } from './flight/upload-slots.ts';
+import { type FlightServer, observeBudget, startFlightServer } from './flight/service.ts';
 import { createGate, type Gate } from './gate.ts';
 import { startHttp } from './http.ts';
 import { type Lifecycle, type Part, startLifecycle } from './lifecycle.ts';
 import { ByteBudget } from './streams/byte-budget.ts';
 import { createPlanner } from './streams/planner.ts';
 import { createTickets } from './streams/tickets.ts';
+import { UploadSlots } from './streams/upload-slots.ts';
+import type { TlsMaterial } from './streams/wire/tls-material.ts';
 import { createLog, type Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 

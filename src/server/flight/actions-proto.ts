@@ -1,9 +1,10 @@
 /** Bodies of the actions that Flight itself defines. Each reader takes a plain body or one wrapped in an Any. */
+
+import type { ActionType, FlightEndpoint, FlightInfo } from '../streams/wire/messages.ts';
+import { bytesOf, malformed, readFields, textOf } from '../streams/wire/protobuf.ts';
 import { unwrapAny } from './any.ts';
 import { encodeFlightEndpoint, fromReadEndpoint, fromReadInfo, type ReadEndpoint, type ReadInfo } from './codec.ts';
 import { messageType } from './definition.ts';
-import type { ActionType, FlightEndpoint, FlightInfo } from './messages.ts';
-import { bytesOf, malformed, readFields, textOf } from './protobuf.ts';
 
 /** Flight's own actions, as ListActions shows them. */
 export const flightActions: readonly ActionType[] = [

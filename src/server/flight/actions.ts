@@ -13,6 +13,7 @@ import { didYouMean } from '../../core/nearest.ts';
 import { fieldIdKey } from '../../scan/arrow/column.ts';
 import { commitRights } from '../commit-rights.ts';
 import type { SeenTable } from '../gate.ts';
+import type { ActionType } from '../streams/wire/messages.ts';
 import {
   decodeCancelFlightInfo,
   decodeRenewFlightEndpoint,
@@ -22,7 +23,6 @@ import {
   sessionAction,
 } from './actions-proto.ts';
 import { type PlanningServices, planFacts, planRequest } from './flight-info.ts';
-import type { ActionType } from './messages.ts';
 import { parseScanRequest } from './requests.ts';
 import type { RunningPlans } from './running-plans.ts';
 

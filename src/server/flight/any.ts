@@ -1,4 +1,4 @@
-import { bytesOf, readFields, textOf } from './protobuf.ts';
+import { bytesOf, readFields, textOf } from '../streams/wire/protobuf.ts';
 
 /**
  * The message inside an action's body. JDBC and ADBC wrap it in a google.protobuf.Any (a URL that ends in the message's name, and its

@@ -1,30 +1,11 @@
+import { decodeDescriptor, fromWireDescriptor, requireDescriptor } from '../streams/wire/descriptor.ts';
+import type { ActionType, FlightDescriptor, FlightEndpoint, FlightInfo, PollInfo } from '../streams/wire/messages.ts';
+import { bytesOf, malformed, readFields, textOf } from '../streams/wire/protobuf.ts';
+import { onlyBytes } from '../streams/wire/small-messages.ts';
 import { messageType } from './definition.ts';
-import { decodeDescriptor, fromWireDescriptor, requireDescriptor } from './descriptor.ts';
-import type { Frame } from './flight-data.ts';
-import type { ActionType, FlightDescriptor, FlightEndpoint, FlightInfo, PollInfo } from './messages.ts';
-import { bytesOf, malformed, readFields, textOf } from './protobuf.ts';
 
 const actionTypeCharsMax = 256;
 
-/** Already serialized bytes as something to send. */
-export function frameOf(bytes: Uint8Array): Frame {
-  return {
-    byteLength: bytes.length,
-    copy: (target, at = 0) => {
-      target.set(bytes, at);
-      return bytes.length;
-    },
-  };
-}
-
-/** The one bytes field `number` of a message; empty where it is absent. */
-function onlyBytes(input: Uint8Array, number: number, what: string): Uint8Array {
-  let value: Uint8Array = new Uint8Array(0);
-  for (const field of readFields(input, what)) if (field.number === number) value = bytesOf(field, what);
-  return value;
-}
-
-export const decodeTicket = (input: Uint8Array): Uint8Array => onlyBytes(input, 1, 'Ticket');
 export const decodeCriteria = (input: Uint8Array): Uint8Array => onlyBytes(input, 1, 'Criteria');
 export const decodeHandshakeRequest = (input: Uint8Array): Uint8Array => onlyBytes(input, 2, 'HandshakeRequest');
 
@@ -49,14 +30,12 @@ const types = {
   pollInfo: messageType('PollInfo'),
   endpoint: messageType('FlightEndpoint'),
   schema: messageType('SchemaResult'),
-  putResult: messageType('PutResult'),
   result: messageType('Result'),
   actionType: messageType('ActionType'),
   handshake: messageType('HandshakeResponse'),
 };
 
 export const encodeSchemaResult = (schema: Uint8Array): Buffer => types.schema.serialize({ schema });
-export const encodePutResult = (appMetadata: Uint8Array): Buffer => types.putResult.serialize({ appMetadata });
 export const encodeResult = (body: Uint8Array): Buffer => types.result.serialize({ body });
 export const encodeActionType = (action: ActionType): Buffer => types.actionType.serialize(action);
 export const encodeHandshakeResponse = (payload: Uint8Array): Buffer => types.handshake.serialize({ payload });

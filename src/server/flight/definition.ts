@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
-import type { Frame } from './flight-data.ts';
-import { type FlightMethod, flightMethods } from './handlers.ts';
+import { flightMethods, pathOf } from '../streams/wire/bulk-handlers.ts';
+import type { Frame } from '../streams/wire/flight-data.ts';
 
 const protoFile = fileURLToPath(new URL('../../../proto/Flight.proto', import.meta.url));
 const protoPackage = 'arrow.flight.protocol';
@@ -24,14 +24,6 @@ export function messageType(name: string): MessageTypeDefinition<object, object>
   return definition as MessageTypeDefinition<object, object>;
 }
 
-export const servicePath = `/${protoPackage}.FlightService/`;
-
-/** The method that a gRPC path means, or null. */
-export function methodOf(path: string): FlightMethod | null {
-  const name = path.startsWith(servicePath) ? path.slice(servicePath.length) : '';
-  return flightMethods.find((method) => method === name) ?? null;
-}
-
 /**
  * The service for grpc-js. Messages pass as bytes: they are read where a malformed one becomes a typed error, and written as frames that
  * are copied once. Every method is declared as streaming both ways, which looks the same on the wire, so that all of them are read one
@@ -41,7 +33,7 @@ export const serviceDefinition: ServiceDefinition = Object.fromEntries(
   flightMethods.map((method) => [
     method,
     {
-      path: servicePath + method,
+      path: pathOf(method),
       requestStream: true,
       responseStream: true,
       requestSerialize: (bytes: Buffer) => bytes,

@@ -8,12 +8,13 @@ import { shardPlan } from '../../scan/plan.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
 import type { Gate, SeenTable } from '../gate.ts';
 import { type ReadObserver, type ReadServices, readPlan, readTicket } from '../streams/read.ts';
+import type { CallAccount, CallContext } from '../streams/wire/bulk-handlers.ts';
+import type { FlightDescriptor, FlightInfo, FlightMessage } from '../streams/wire/messages.ts';
 import { type WriteServices, writePut } from '../streams/write.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ActionServices, actionTypes, runAction } from './actions.ts';
 import { flightInfo, type PlannedRequest, planRequest, requestSchema, schemaMessage, ticketOf } from './flight-info.ts';
-import type { CallAccount, CallContext, FlightHandlers } from './handlers.ts';
-import type { FlightDescriptor, FlightInfo, FlightMessage } from './messages.ts';
+import type { FlightHandlers } from './handlers.ts';
 import { parsePutDescriptor, parseScanDescriptor } from './requests.ts';
 
 export interface FlightServices extends ActionServices, ReadServices {

@@ -14,8 +14,8 @@ import type { Gate, SeenTable } from '../gate.ts';
 import type { Planner } from '../streams/planner.ts';
 import { type ScanTerms, settleTerms } from '../streams/scan-terms.ts';
 import { newTicketId, type Ticket, type Tickets } from '../streams/tickets.ts';
-import { encapsulate } from './flight-data.ts';
-import type { FlightDescriptor, FlightEndpoint, FlightInfo } from './messages.ts';
+import { encapsulate } from '../streams/wire/flight-data.ts';
+import type { FlightDescriptor, FlightEndpoint, FlightInfo } from '../streams/wire/messages.ts';
 
 export interface PlanningServices {
   readonly gate: Gate;

@@ -5,7 +5,7 @@ import { parseTableIdentifier, tableIdentifier } from '../../core/identifier.ts'
 import { defaultLimits } from '../../core/limits.ts';
 import type { FilterSource, PutRequest, ScanRequest, TableVersion } from '../../core/requests.ts';
 import type { JsonObject, StrictJson } from '../../core/strict-json.ts';
-import type { FlightDescriptor } from './messages.ts';
+import type { FlightDescriptor } from '../streams/wire/messages.ts';
 import {
   filter,
   flag,

@@ -9,16 +9,19 @@ import {
 import { ServiceError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
 import { ByteBudget } from '../streams/byte-budget.ts';
-import { type Log, publicError } from '../telemetry/log.ts';
+import { UploadSlots } from '../streams/upload-slots.ts';
+import { type FlightMethod, methodOf } from '../streams/wire/bulk-handlers.ts';
+import type { RpcCall } from '../streams/wire/rpc-call.ts';
+import { type EndedCall, serveCall } from '../streams/wire/serve-call.ts';
+import type { TlsMaterial } from '../streams/wire/tls-material.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { readResumePoint, readToken } from './call-metadata.ts';
 import { guardConnections } from './connection-guard.ts';
-import { methodOf, serviceDefinition } from './definition.ts';
+import { serviceDefinition } from './definition.ts';
 import { http2Servers, limitReceivedMessage, setHttp2Options } from './grpc-internals.ts';
-import type { CallAccount, CallContext, FlightHandlers, FlightMethod } from './handlers.ts';
-import { RpcCall } from './rpc-call.ts';
+import { type GrpcCall, takeCall } from './grpc-transport.ts';
+import type { FlightHandlers } from './handlers.ts';
 import { type RpcEnvironment, receivedBytesMax, rpcs } from './rpcs.ts';
-import { UploadSlots } from './upload-slots.ts';
 
 const keepaliveTimeMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
@@ -27,15 +30,6 @@ const streamResetBurst = 10_000;
 const streamResetRate = 500;
 /** What calls that did not finish in time get to tell their callers so. */
 const lastWordsMs = 1_000;
-const unknownAccount: CallAccount = { team: 'unknown', workload: 'unknown' };
-
-/** PEM texts. With a client authority, clients must show a certificate that it signed. */
-export interface TlsMaterial {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly clientCa: Buffer | null;
-}
-
 export interface FlightServerOptions {
   readonly handlers: FlightHandlers;
   readonly host: string;
@@ -62,22 +56,30 @@ export interface FlightServer extends AsyncDisposable {
 
 /** Serves Flight on one port. Throws UNAVAILABLE where the port cannot be listened on. */
 export async function startFlightServer(options: FlightServerOptions): Promise<FlightServer> {
-  const { handlers, limits, metrics } = options;
+  const { handlers, limits, log, metrics } = options;
   const budget = options.budget ?? new ByteBudget(limits);
   const uploads = options.uploads ?? new UploadSlots(limits);
   const refused = (): void => metrics.add('refusedStreams', 1, {});
   const environment: RpcEnvironment = { handlers, budget, uploads, limits, refused };
+  const ended = ({ method, code, seconds }: EndedCall): void =>
+    metrics.record('callSeconds', seconds, { call: method, code });
   const running = new Set<RpcCall>();
-  const calls = new WeakMap<object, RpcCall>();
+  const calls = new WeakMap<object, GrpcCall>();
   const server = new Server({ ...serverOptions(limits), interceptors: [interceptor(limits, calls)] });
   setHttp2Options(server, { streamResetBurst, streamResetRate, streamWindowBytes });
+  const serve = async (taken: GrpcCall | undefined, method: FlightMethod): Promise<void> => {
+    if (taken === undefined) return;
+    const { call, headers } = taken;
+    running.add(call);
+    await serveCall(call, { method, headers, messageBytesTarget: limits.messageBytesTarget, log, ended }, (context) =>
+      rpcs[method](call, context, environment),
+    );
+    running.delete(call);
+  };
   const implementation = Object.fromEntries(
     Object.keys(serviceDefinition).map((name) => [
       name,
-      ({ metadata }: { readonly metadata: object }): void => {
-        const call = calls.get(metadata);
-        if (call !== undefined) void serve(call, name as FlightMethod, environment, options, running);
-      },
+      ({ metadata }: { readonly metadata: object }): void => void serve(calls.get(metadata), name as FlightMethod),
     ]),
   );
   server.addService(serviceDefinition, implementation);
@@ -127,18 +129,19 @@ function serverOptions(limits: Limits): ServerOptions {
 }
 
 /** Takes each call over from the library before it reads anything, so that our own object reads, sends and ends it. */
-function interceptor(limits: Limits, calls: WeakMap<object, RpcCall>): ServerInterceptor {
+function interceptor(limits: Limits, calls: WeakMap<object, GrpcCall>): ServerInterceptor {
   return (method, base) => {
     const name = methodOf(method.path);
     const messageBytesMax = name === null ? limits.requestBytesMax : receivedBytesMax(name, limits);
     limitReceivedMessage(base, messageBytesMax);
-    const call = new RpcCall(base, { stallMs: limits.streamStallMs, messageBytesMax });
+    const taken = takeCall(base, { stallMs: limits.streamStallMs, messageBytesMax });
+    const { call } = taken;
     return new ServerInterceptingCall(base, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, proceed) => {
-            call.started(metadata);
-            calls.set(metadata, call);
+            taken.started(metadata);
+            calls.set(metadata, taken);
             proceed(metadata);
           },
           onReceiveMessage: (message: Buffer) => call.received(message),
@@ -147,49 +150,6 @@ function interceptor(limits: Limits, calls: WeakMap<object, RpcCall>): ServerInt
         }),
     });
   };
-}
-
-async function serve(
-  call: RpcCall,
-  method: FlightMethod,
-  environment: RpcEnvironment,
-  { log, metrics }: FlightServerOptions,
-  running: Set<RpcCall>,
-): Promise<void> {
-  const started = performance.now();
-  let account = unknownAccount;
-  running.add(call);
-  try {
-    const context: CallContext = {
-      method,
-      token: readToken(call.metadata),
-      resume: readResumePoint(call.metadata),
-      messageBytesTarget: environment.limits.messageBytesTarget,
-      signal: call.signal,
-      fail: (reason) => call.fail(reason),
-      peer: call.peer,
-      account: (known) => {
-        account = known;
-      },
-    };
-    await rpcs[method](call, context, environment);
-    call.succeed();
-  } catch (error) {
-    // A call that is over already has told its caller why: what the handler says after that is an echo.
-    if (call.outcome === null) call.fail(publicError(log, error, { method, peer: call.peer }));
-  }
-  await call.closed;
-  running.delete(call);
-  const seconds = (performance.now() - started) / 1_000;
-  metrics.record('callSeconds', seconds, { call: method, code: call.outcome ?? 'CANCELLED' });
-  log.debug('call ended', {
-    method,
-    peer: call.peer,
-    code: call.outcome ?? 'CANCELLED',
-    bytes: call.sentBytes,
-    durationMs: Math.round(seconds * 1_000),
-    ...account,
-  });
 }
 
 function bind(server: Server, { host, port, tls }: FlightServerOptions): Promise<number> {

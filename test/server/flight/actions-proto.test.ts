@@ -13,8 +13,8 @@ import {
 import { unwrapAny } from '../../../src/server/flight/any.ts';
 import { wireEndpoint, wireInfo } from '../../../src/server/flight/codec.ts';
 import { messageType } from '../../../src/server/flight/definition.ts';
-import type { FlightEndpoint } from '../../../src/server/flight/messages.ts';
-import { bytesFieldBytes, writeBytesHead } from '../../../src/server/flight/protobuf.ts';
+import type { FlightEndpoint } from '../../../src/server/streams/wire/messages.ts';
+import { bytesFieldBytes, writeBytesHead } from '../../../src/server/streams/wire/protobuf.ts';
 import { toyInfo } from './toy.ts';
 
 /** As JDBC and ADBC send a message. */

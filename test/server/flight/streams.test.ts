@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isServiceError, type ServiceError } from '../../../src/core/errors.ts';
-import type { CallContext } from '../../../src/server/flight/handlers.ts';
+import type { CallContext } from '../../../src/server/streams/wire/bulk-handlers.ts';
 import { runPython } from '../../support/python.ts';
 import { startToy, toyMessages } from './toy.ts';
 

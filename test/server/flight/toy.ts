@@ -2,10 +2,11 @@
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { ServiceError } from '../../../src/core/errors.ts';
 import { defaultLimits, type Limits } from '../../../src/core/limits.ts';
-import { encapsulate } from '../../../src/server/flight/flight-data.ts';
 import type { FlightHandlers } from '../../../src/server/flight/handlers.ts';
-import type { FlightInfo, FlightMessage } from '../../../src/server/flight/messages.ts';
-import { type FlightServer, startFlightServer, type TlsMaterial } from '../../../src/server/flight/service.ts';
+import { type FlightServer, startFlightServer } from '../../../src/server/flight/service.ts';
+import { encapsulate } from '../../../src/server/streams/wire/flight-data.ts';
+import type { FlightInfo, FlightMessage } from '../../../src/server/streams/wire/messages.ts';
+import type { TlsMaterial } from '../../../src/server/streams/wire/tls-material.ts';
 import { createLog } from '../../../src/server/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/server/telemetry/metrics.ts';
 

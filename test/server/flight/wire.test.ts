@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { ServiceError } from '../../../src/core/errors.ts';
-import { encodeFlightData } from '../../../src/server/flight/flight-data.ts';
+import { encodeFlightData } from '../../../src/server/streams/wire/flight-data.ts';
 import { startToy, type Toy, toyMessages } from './toy.ts';
 
 interface Answer {

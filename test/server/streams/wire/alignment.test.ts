@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeFlightData, encodeFlightData } from '../../../src/server/flight/flight-data.ts';
+import { decodeFlightData, encodeFlightData } from '../../../../src/server/streams/wire/flight-data.ts';
 
 test('the body of every message begins at a multiple of 64 bytes, and the header only gains zeros', () => {
   fc.assert(

@@ -1,18 +1,31 @@
-import type { ServerHttp2Stream } from 'node:http2';
-import type { Metadata, ServerInterceptingCallInterface, StatusObject } from '@grpc/grpc-js';
-import { cancellationError, throwIfCancelled } from '../../core/cancellation.ts';
-import { ServiceError } from '../../core/errors.ts';
-import type { StreamBudget } from '../streams/byte-budget.ts';
+import { cancellationError, throwIfCancelled } from '../../../core/cancellation.ts';
+import { ServiceError } from '../../../core/errors.ts';
+import type { StreamBudget } from '../byte-budget.ts';
 import type { Frame } from './flight-data.ts';
-import { resetStream, streamOf } from './grpc-internals.ts';
-import { errorStatus, libraryError, type Outcome, okStatus } from './status.ts';
+import { type CallStatus, errorStatus, type Outcome, okStatus } from './status.ts';
 
 /** How long a caller may take to notice that its call has failed. */
 const errorLingerMs = 3_500;
 
 export interface RpcCallOptions {
   readonly stallMs: number;
-  readonly messageBytesMax: number;
+}
+
+/** What carries a call: grpc-js on the control plane, an HTTP/2 stream of our own on the data plane. */
+export interface CallTransport {
+  readonly peer: string;
+  /** Resolves once nothing of the call is left on the wire. */
+  readonly closed: Promise<void>;
+  /** True from the moment on at which nothing can be sent any more. */
+  readonly gone: boolean;
+  /** Asks for one message, which comes by {@link RpcCall.received}, or {@link RpcCall.inputEnded} where there is none. */
+  startRead(): void;
+  /** Sends a message in its turn. `left` hears of bytes that have left the process, until they add up to the frame's. */
+  sendMessage(frame: Frame, left: (bytes: number) => void): void;
+  /** Sends the status behind what was sent before. At most once. */
+  sendStatus(status: CallStatus): void;
+  /** Ends the stream at once, dropping what waits in it. */
+  reset(): void;
 }
 
 /**
@@ -20,44 +33,28 @@ export interface RpcCallOptions {
  * the transport has let go of them; the call ends exactly once, with the first status given.
  */
 export class RpcCall {
-  readonly #base: ServerInterceptingCallInterface;
-  readonly #stream: ServerHttp2Stream;
+  readonly #transport: CallTransport;
   readonly #options: RpcCallOptions;
   readonly #controller = new AbortController();
-  readonly #sendStatus: (status: Parameters<ServerInterceptingCallInterface['sendStatus']>[0]) => void;
-  readonly closed: Promise<void>;
-  #metadata: Metadata | null = null;
   #reading: PromiseWithResolvers<Buffer | null> | null = null;
   #inputEnded = false;
   #outcome: Outcome | null = null;
-  #unsent = 0;
+  #unsentBytes = 0;
   #sentBytes = 0;
   #stallTimer: NodeJS.Timeout | null = null;
 
-  constructor(base: ServerInterceptingCallInterface, options: RpcCallOptions) {
-    this.#base = base;
+  constructor(transport: CallTransport, options: RpcCallOptions) {
+    this.#transport = transport;
     this.#options = options;
-    this.#stream = streamOf(base);
-    this.closed = new Promise((resolve) => this.#stream.once('close', resolve));
-    void this.closed.then(() => this.#stopTimer());
-    // The library ends calls by itself for deadlines, oversize and badly compressed messages: those take our form too.
-    this.#sendStatus = base.sendStatus.bind(base);
-    base.sendStatus = (status) => {
-      const { destroyed, closed, errored } = this.#stream;
-      if (this.#outcome !== null) this.#sendStatus(status);
-      // A write that fails because the caller has gone is reported here before the stream's end is.
-      else if (destroyed || closed || errored !== null) this.cancelled();
-      else this.fail(libraryError(status.code, options.messageBytesMax));
-    };
+    void transport.closed.then(() => this.#stopTimer());
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  get metadata(): Metadata {
-    if (this.#metadata === null) throw new Error('a call has its metadata once it has started');
-    return this.#metadata;
+  get closed(): Promise<void> {
+    return this.#transport.closed;
   }
 
   /** Null while the call runs. */
@@ -66,15 +63,11 @@ export class RpcCall {
   }
 
   get peer(): string {
-    return this.#base.getPeer();
+    return this.#transport.peer;
   }
 
   get sentBytes(): number {
     return this.#sentBytes;
-  }
-
-  started(metadata: Metadata): void {
-    this.#metadata = metadata;
   }
 
   received(message: Buffer): void {
@@ -100,7 +93,7 @@ export class RpcCall {
     if (this.#inputEnded) return null;
     this.#reading = Promise.withResolvers();
     const { promise } = this.#reading;
-    this.#base.startRead();
+    this.#transport.startRead();
     return promise;
   }
 
@@ -110,18 +103,19 @@ export class RpcCall {
    */
   async send(frame: Frame, budget: StreamBudget | null): Promise<void> {
     throwIfCancelled(this.signal);
-    // The transport writes a copy: what the frame was made of must not wait with it.
     const { byteLength } = frame;
     if (budget !== null) await budget.take(byteLength, this.signal);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#unsent++;
+    let unsentBytes = byteLength;
+    this.#unsentBytes += byteLength;
     this.#startTimer();
-    this.#base.sendMessage(frame, () => {
-      budget?.give(byteLength);
-      this.#unsent--;
-      this.#sentBytes += byteLength;
+    this.#transport.sendMessage(frame, (bytes) => {
+      budget?.give(bytes);
+      unsentBytes -= bytes;
+      this.#unsentBytes -= bytes;
+      this.#sentBytes += bytes;
       this.#progressed();
-      resolve();
+      if (unsentBytes === 0) resolve();
     });
     if (budget !== null) return;
     const leave = (): void => reject(cancellationError(this.signal));
@@ -133,7 +127,7 @@ export class RpcCall {
   succeed(): void {
     if (this.#outcome !== null) return;
     this.#outcome = 'OK';
-    this.#sendStatus(okStatus());
+    this.#transport.sendStatus(okStatus);
     // The input is not needed any more, and a reader of the rest has as long as it had for the rest.
     this.#startTimer();
   }
@@ -142,20 +136,11 @@ export class RpcCall {
   fail(error: ServiceError): void {
     if (this.#outcome === null) {
       this.#outcome = error.code;
-      this.#trySend(errorStatus(error));
+      if (!this.#transport.gone) this.#transport.sendStatus(errorStatus(error));
       this.#stopTimer();
-      this.#stallTimer = setTimeout(() => resetStream(this.#stream), errorLingerMs).unref();
+      this.#stallTimer = setTimeout(() => this.#transport.reset(), errorLingerMs).unref();
     }
     this.#abort(error);
-  }
-
-  /** Ends the connection's part of the call without a word. */
-  reset(): void {
-    resetStream(this.#stream);
-  }
-
-  #trySend(status: StatusObject): void {
-    if (!this.#stream.destroyed && !this.#stream.closed) this.#sendStatus(status);
   }
 
   #abort(reason: ServiceError): void {
@@ -165,12 +150,12 @@ export class RpcCall {
   }
 
   #startTimer(): void {
-    if (this.#stream.closed) return;
+    if (this.#transport.gone) return;
     this.#stallTimer ??= setTimeout(() => this.#stalled(), this.#options.stallMs).unref();
   }
 
   #progressed(): void {
-    if (this.#unsent === 0 && this.#outcome === null) this.#stopTimer();
+    if (this.#unsentBytes === 0 && this.#outcome === null) this.#stopTimer();
     else this.#stallTimer?.refresh();
   }
 
@@ -181,7 +166,7 @@ export class RpcCall {
 
   #stalled(): void {
     this.#stallTimer = null;
-    if (this.#outcome !== null) resetStream(this.#stream);
+    if (this.#outcome !== null) this.#transport.reset();
     else {
       const seconds = Math.round(this.#options.stallMs / 1_000);
       this.fail(

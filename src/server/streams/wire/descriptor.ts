@@ -1,4 +1,4 @@
-import { ServiceError } from '../../core/errors.ts';
+import { ServiceError } from '../../../core/errors.ts';
 import type { FlightDescriptor } from './messages.ts';
 import { bytesFieldBytes, bytesOf, malformed, readFields, textOf, wireType, writeBytesHead } from './protobuf.ts';
 

@@ -1,5 +1,5 @@
-import { cancellationError, throwIfCancelled } from '../../core/cancellation.ts';
-import type { StreamBudget } from '../streams/byte-budget.ts';
+import { cancellationError, throwIfCancelled } from '../../../core/cancellation.ts';
+import type { StreamBudget } from '../byte-budget.ts';
 import type { Frame } from './flight-data.ts';
 import type { RpcCall } from './rpc-call.ts';
 

@@ -1,7 +1,7 @@
-import type { Metadata } from '@grpc/grpc-js';
-import { bearerToken } from '../../auth/authenticate/authenticator.ts';
-import { ServiceError } from '../../core/errors.ts';
-import type { ResumePoint } from './handlers.ts';
+import { bearerToken } from '../../../auth/authenticate/authenticator.ts';
+import { ServiceError } from '../../../core/errors.ts';
+import type { ResumePoint } from './bulk-handlers.ts';
+import type { CallHeaders } from './call-headers.ts';
 
 const tokenCharsMax = 16_384;
 const cursorCharsMax = 16_384;
@@ -10,7 +10,7 @@ const cursorCharsMax = 16_384;
  * The token of `authorization: Bearer …`, or of `auth-token-bin`, where clients put what a Handshake gave them. Null where neither is
  * sent. Throws UNAUTHENTICATED for several, another scheme or an endless one.
  */
-export function readToken(metadata: Metadata): string | null {
+export function readToken(metadata: CallHeaders): string | null {
   const [authorization, ...others] = metadata.get('authorization');
   if (others.length > 0) throw unauthenticated('the call has several authorization headers');
   const token = bearerToken(authorization?.toString());
@@ -28,7 +28,7 @@ function bounded(token: string): string {
 const unauthenticated = (why: string): ServiceError => new ServiceError('UNAUTHENTICATED', why);
 
 /** Where a DoGet is to continue. Throws INVALID_REQUEST for both headers, one given twice, or an offset that is not a whole number. */
-export function readResumePoint(metadata: Metadata): ResumePoint | null {
+export function readResumePoint(metadata: CallHeaders): ResumePoint | null {
   const cursor = single(metadata, 'headrace-cursor');
   const offset = single(metadata, 'headrace-offset');
   if (cursor !== null && offset !== null) {
@@ -48,7 +48,7 @@ export function readResumePoint(metadata: Metadata): ResumePoint | null {
   return { kind: 'offset', rows };
 }
 
-function single(metadata: Metadata, name: string): string | null {
+function single(metadata: CallHeaders, name: string): string | null {
   const values = metadata.get(name);
   if (values.length > 1) throw new ServiceError('INVALID_REQUEST', `the call has several ${name} headers`);
   return values[0]?.toString() ?? null;

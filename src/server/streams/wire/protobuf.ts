@@ -1,4 +1,4 @@
-import { ServiceError } from '../../core/errors.ts';
+import { ServiceError } from '../../../core/errors.ts';
 
 /** Protobuf wire types that Flight uses (protobuf encoding guide, "Message structure"). */
 export const wireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;

@@ -1,5 +1,5 @@
-import { ServiceError } from '../../core/errors.ts';
-import type { Limits } from '../../core/limits.ts';
+import { ServiceError } from '../../../core/errors.ts';
+import type { Limits } from '../../../core/limits.ts';
 import { requireDescriptor } from './descriptor.ts';
 import { decodeFlightData } from './flight-data.ts';
 import type { FlightDescriptor, ReceivedMessage } from './messages.ts';

@@ -2,7 +2,7 @@
  * The codec of Flight's FlightData message. A protobuf library would copy each body twice; this one copies an outgoing body once and an
  * incoming one never.
  */
-import { ServiceError } from '../../core/errors.ts';
+import { ServiceError } from '../../../core/errors.ts';
 import { decodeDescriptor, encodeDescriptor } from './descriptor.ts';
 import type { FlightDescriptor, FlightMessage, ReceivedMessage } from './messages.ts';
 import { bytesFieldBytes, bytesOf, readFields, writeBytesHead } from './protobuf.ts';
@@ -11,51 +11,60 @@ const fieldNumber = { descriptor: 1, header: 2, appMetadata: 3, body: 1000 } as 
 const what = 'FlightData';
 const noBytes = new Uint8Array(0);
 
-/** A message that is laid out but not yet written: its size is known, and `copy` writes it where it is to go. */
+/** A message that is laid out but not yet written: its size is known, and it may be sent in parts or as a whole. */
 export interface Frame {
   readonly byteLength: number;
+  /** The message's bytes in order; large ones are those that the message was made of, not copies. */
+  readonly parts: readonly Uint8Array[];
   /** Writes the whole message to `target` from `at` on and gives the bytes written. */
   copy(target: Uint8Array, at?: number): number;
 }
 
 /**
- * Lays out a message. The parts of `message` must not change until `copy` has run. grpc-js asks a serialized message for nothing but
+ * Lays out a message. The parts of `message` must not change until the frame is sent. grpc-js asks a serialized message for nothing but
  * `byteLength` and `copy`, and then copies it behind its own five-byte prefix: handing it this instead of a Buffer saves one copy of
  * every body (0.46 instead of 0.79 s of CPU per GB, see the decision on the two planes).
  */
 export function flightDataFrame(message: FlightMessage): Frame {
-  const descriptor = message.descriptor ? encodeDescriptor(message.descriptor) : noBytes;
-  const appMetadata = message.appMetadata ?? noBytes;
-  const bodyBytes = message.body.reduce((sum, part) => sum + part.length, 0);
-  if (bodyBytes !== message.bodyBytes) {
-    throw new RangeError(`the parts of a body have ${bodyBytes} bytes, not ${message.bodyBytes}`);
-  }
-  const small: readonly [number, Uint8Array][] = [
-    [fieldNumber.descriptor, descriptor],
-    [
-      fieldNumber.header,
-      message.bodyBytes > 0 ? alignedHeader(message.header, appMetadata.length, message.bodyBytes) : message.header,
-    ],
-    [fieldNumber.appMetadata, appMetadata],
-  ];
-  const present = small.filter(([, bytes]) => bytes.length > 0);
-  const smallBytes = present.reduce((sum, [number, bytes]) => sum + bytesFieldBytes(number, bytes.length), 0);
-  const byteLength = smallBytes + (bodyBytes > 0 ? bytesFieldBytes(fieldNumber.body, bodyBytes) : 0);
+  const { body, bodyBytes } = message;
+  const partBytes = body.reduce((sum, part) => sum + part.length, 0);
+  if (partBytes !== bodyBytes) throw new RangeError(`the parts of a body have ${partBytes} bytes, not ${bodyBytes}`);
+  const head = headBytes(message);
   const copy = (target: Uint8Array, start = 0): number => {
-    let at = start;
-    for (const [number, bytes] of present) {
-      at = writeBytesHead(target, at, number, bytes.length);
-      target.set(bytes, at);
-      at += bytes.length;
-    }
-    if (bodyBytes > 0) at = writeBytesHead(target, at, fieldNumber.body, bodyBytes);
-    for (const part of message.body) {
+    target.set(head, start);
+    let at = start + head.length;
+    for (const part of body) {
       target.set(part, at);
       at += part.length;
     }
     return at - start;
   };
-  return { byteLength, copy };
+  return { byteLength: head.length + bodyBytes, parts: [head, ...body], copy };
+}
+
+/** Everything of a message up to its body: the small fields, and the body's tag and length. */
+function headBytes(message: FlightMessage): Uint8Array {
+  const { bodyBytes } = message;
+  const descriptor = message.descriptor ? encodeDescriptor(message.descriptor) : noBytes;
+  const appMetadata = message.appMetadata ?? noBytes;
+  const header = bodyBytes > 0 ? alignedHeader(message.header, appMetadata.length, bodyBytes) : message.header;
+  const small: readonly [number, Uint8Array][] = [
+    [fieldNumber.descriptor, descriptor],
+    [fieldNumber.header, header],
+    [fieldNumber.appMetadata, appMetadata],
+  ];
+  const present = small.filter(([, bytes]) => bytes.length > 0);
+  const smallBytes = present.reduce((sum, [number, bytes]) => sum + bytesFieldBytes(number, bytes.length), 0);
+  const bodyHead = bodyBytes > 0 ? bytesFieldBytes(fieldNumber.body, bodyBytes) - bodyBytes : 0;
+  const head = new Uint8Array(smallBytes + bodyHead);
+  let at = 0;
+  for (const [number, bytes] of present) {
+    at = writeBytesHead(head, at, number, bytes.length);
+    head.set(bytes, at);
+    at += bytes.length;
+  }
+  if (bodyBytes > 0) writeBytesHead(head, at, fieldNumber.body, bodyBytes);
+  return head;
 }
 
 const bodyAlignment = 64;

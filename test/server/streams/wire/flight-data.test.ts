@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isServiceError } from '../../../src/core/errors.ts';
+import { isServiceError } from '../../../../src/core/errors.ts';
 import {
   decodeFlightData,
   encapsulate,
   encodeFlightData,
   flightDataFrame,
-} from '../../../src/server/flight/flight-data.ts';
-import type { FlightDescriptor, FlightMessage } from '../../../src/server/flight/messages.ts';
+} from '../../../../src/server/streams/wire/flight-data.ts';
+import type { FlightDescriptor, FlightMessage } from '../../../../src/server/streams/wire/messages.ts';
 
 const bytesMax = 1 << 20;
 const bytes = fc.uint8Array({ maxLength: 300 });
