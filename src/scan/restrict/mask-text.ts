@@ -72,9 +72,18 @@ function skip(bytes: Uint8Array, at: number, end: number, codePoints: number): n
   return next;
 }
 
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  let seen = 0;
+  for (let at = start; at < end; at++) seen |= bytes[at]!;
+  return seen < 128;
+}
+
+/** Where the latest code points start, in a ring. */
+const starts = new Int32Array(shown);
+
 /** Where the last 4 code points of [at, end) start. */
 function lastStart(bytes: Uint8Array, at: number, end: number): number {
-  const starts = new Int32Array(shown).fill(at);
+  if (isAscii(bytes, at, end)) return Math.max(at, end - shown);
   let count = 0;
   for (let next = at; next < end; next = nextCodePoint(bytes, next, end)) starts[count++ % shown] = next;
   return count <= shown ? at : starts[count % shown]!;

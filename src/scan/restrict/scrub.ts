@@ -1,4 +1,12 @@
-import type { ArrowType, Column, FixedListColumn, ListColumn } from '../arrow/column.ts';
+import type {
+  ArrowType,
+  BoolColumn,
+  BytesColumn,
+  Column,
+  FixedColumn,
+  FixedListColumn,
+  ListColumn,
+} from '../arrow/column.ts';
 import { allOnes, bitAt, bitmapBytes, countSetBits, intersect } from '../arrow/kernels/bitmap.ts';
 import { sliceColumn } from '../arrow/kernels/slice.ts';
 import { takeColumn } from '../arrow/kernels/take.ts';
@@ -38,8 +46,24 @@ export function scrubUnder(column: Column, outer: Uint8Array | null, nullable: b
     return { ...compact, dictionary: scrubColumn(compact.dictionary) };
   }
   if (visible === null) return column;
+  if (isZeroUnder(column, visible)) return withValidity(column, visible, nullable);
   const zeroed = takeColumn(column, visibleRows(visible, column.length)) as typeof column;
   return withValidity({ ...zeroed, nullCount: column.nullCount }, visible, nullable);
+}
+
+/** Whether nothing stands under the nulls already, as where a decoder left them out: then the buffers are shared. */
+function isZeroUnder(column: FixedColumn | BoolColumn | BytesColumn, visible: Uint8Array): boolean {
+  if (column.kind === 'bool') return false;
+  if (column.kind === 'bytes' && column.values.length !== column.offsets[column.length]) return false;
+  for (let row = 0; row < column.length; row++) {
+    if (bitAt(visible, row) === 1) continue;
+    if (column.kind === 'bytes') {
+      if (column.offsets[row] !== column.offsets[row + 1]) return false;
+    } else {
+      for (let at = row * column.width; at < (row + 1) * column.width; at++) if (column.values[at] !== 0) return false;
+    }
+  }
+  return true;
 }
 
 /** The column with a bitmap in place of its own, or, where its field is not nullable and all nulls are a parent's, without one. */

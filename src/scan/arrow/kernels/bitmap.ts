@@ -53,10 +53,17 @@ export function allOnes(bits: number): Uint8Array {
   return bitmap;
 }
 
-/** Copies `bits` bits of `source` (null = all ones) to bit `at` of `target`, whose bits there are still 0. */
+/** Copies `bits` bits of `source` (null = all ones) to bit `at` of `target`, whose bits from there on are still 0. */
 export function appendBits(target: Uint8Array, at: number, source: Uint8Array | null, bits: number): void {
-  for (let bit = 0; bit < bits; bit++) {
-    if (source === null || bitAt(source, bit) === 1) target[(at + bit) >>> 3]! |= 1 << ((at + bit) & 7);
+  if (bits === 0) return;
+  const first = at >>> 3;
+  const shift = at & 7;
+  const last = (at + bits - 1) >>> 3;
+  for (let byte = 0, left = bits; left > 0; byte++, left -= 8) {
+    let value = source === null ? 0xff : source[byte]!;
+    if (left < 8) value &= (1 << left) - 1;
+    target[first + byte]! |= value << shift;
+    if (shift > 0 && first + byte < last) target[first + byte + 1]! |= value >>> (8 - shift);
   }
 }
 

@@ -20,7 +20,9 @@ export function gatherFixed(values: Uint8Array, width: number, indices: Int32Arr
       gatherPairs(wordsOf(values), indices, wordsOf(out));
       break;
     default:
-      gatherRuns(values, width, indices, out);
+      if ((width & 3) === 0 && (values.byteOffset & 3) === 0)
+        gatherWords(wordsOf(values), width >> 2, indices, wordsOf(out));
+      else gatherRuns(values, width, indices, out);
   }
   return out;
 }
@@ -40,6 +42,14 @@ function gatherPairs(values: Int32Array, indices: Int32Array, out: Int32Array): 
     if (from < 0) continue;
     out[row << 1] = values[from]!;
     out[(row << 1) | 1] = values[from + 1]!;
+  }
+}
+
+function gatherWords(values: Int32Array, words: number, indices: Int32Array, out: Int32Array): void {
+  for (let row = 0, to = 0; row < indices.length; row++, to += words) {
+    const from = indices[row]! * words;
+    if (from < 0) continue;
+    for (let word = 0; word < words; word++) out[to + word] = values[from + word]!;
   }
 }
 
