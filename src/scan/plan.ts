@@ -1,6 +1,7 @@
 import type { DataFile } from '../catalog/manifest/types.ts';
 import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
 import { indexSchema } from '../catalog/schema/lookup.ts';
+import type { NameMapping } from '../catalog/schema/name-mapping.ts';
 import type { NestedField, Schema } from '../catalog/schema/types.ts';
 import type { TableDecision } from '../core/access.ts';
 import type { ColumnPath } from '../core/column-path.ts';
@@ -16,7 +17,7 @@ import type { FooterCache } from './footers.ts';
 import { leafIds, projectColumns, pruneToLeaves } from './projection.ts';
 import { planFiles } from './prune/plan-files.ts';
 import { prunablePart } from './prune/prunable.ts';
-import { planRowGroups, type RowGroupRun } from './row-groups.ts';
+import { nameMappingOf, planRowGroups, type RowGroupRun, type ScanFile } from './row-groups.ts';
 import { cutShards, type Position, type ShardRange } from './shards.ts';
 import { visibleSchema } from './visible-schema.ts';
 
@@ -43,24 +44,30 @@ export interface ScanServices {
   readonly onRead?: (bytes: number, rows: number) => void;
 }
 
-/** A scan decided: plain data that can be printed, compared, cached, and executed by anybody who holds the same files. */
-export interface ScanPlan {
-  readonly snapshotId: SnapshotId | null;
-  readonly metadata: TableMetadata;
+/** What executing a scan needs of its plan: plain data that structured cloning carries to another thread. */
+export interface ScanWork {
+  readonly nameMapping: NameMapping | null;
   readonly schemas: ScanSchemas;
   /** On raw values; null = every row is admitted. */
   readonly rowFilter: BoundFilter | null;
-  /** Why the policy's row filter could not be bound, and admits no row: for the log alone, since it may name hidden columns. */
-  readonly rowFilterProblem: ServiceError | null;
   /** On values as the caller sees them; null = every row passes. */
   readonly clientFilter: BoundFilter | null;
   /** What both filters say of raw values, for statistics of row groups and pages; null = nothing can be skipped. */
   readonly pruneFilter: BoundFilter | null;
+  readonly access: Pick<ScanAccess, 'columns' | 'restricted'>;
+  readonly files: readonly ScanFile[];
+  /** The row groups that may hold a row, in order. */
+  readonly runs: readonly RowGroupRun[];
+}
+
+/** A scan decided: plain data that can be printed, compared, cached, and executed by anybody who holds the same files. */
+export interface ScanPlan extends ScanWork {
+  readonly snapshotId: SnapshotId | null;
+  /** Why the policy's row filter could not be bound, and admits no row: for the log alone, since it may name hidden columns. */
+  readonly rowFilterProblem: ServiceError | null;
   readonly access: ScanAccess;
   readonly limit: number | null;
   readonly files: readonly DataFile[];
-  /** The row groups that may hold a row, in order. */
-  readonly runs: readonly RowGroupRun[];
   readonly counts: PlanCounts;
 }
 
@@ -102,7 +109,7 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
   const pruneFilter = both(rowFilter, clientFilter && prunablePart(clientFilter, (id) => isRaw(access, id)));
   const plan = {
     snapshotId: snapshot?.snapshotId ?? null,
-    metadata,
+    nameMapping: nameMappingOf(metadata),
     schemas,
     rowFilter,
     rowFilterProblem: bound?.problem ?? null,
@@ -124,7 +131,7 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
     limits,
     signal,
   });
-  const context = { metadata, files: found.files, read, pruneFilter, footers: services.footers };
+  const context = { nameMapping: plan.nameMapping, files: found.files, read, pruneFilter, footers: services.footers };
   const groups = await planRowGroups(context, limits.planFootersMax, signal);
   const counts = {
     files: found.files.length,

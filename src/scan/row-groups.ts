@@ -20,10 +20,14 @@ export interface RowGroupRun extends WeightedRun {
   readonly rowGroup: number | null;
 }
 
+/** What of a data file reading it needs. */
+export type ScanFile = Pick<DataFile, 'path' | 'format' | 'rows' | 'bytes'>;
+
 /** What is needed to look into files: the same for planning and for reading. */
 export interface FileContext {
-  readonly metadata: TableMetadata;
-  readonly files: readonly DataFile[];
+  /** Field ids by name, for files that carry none. */
+  readonly nameMapping: NameMapping | null;
+  readonly files: readonly ScanFile[];
   /** The columns that are read, Iceberg-shaped. */
   readonly read: Schema;
   readonly pruneFilter: BoundFilter | null;
@@ -156,16 +160,16 @@ export async function readableRuns(
   return readable;
 }
 
-const projectionOf = ({ read, metadata }: FileContext, file: ParquetFile) =>
-  projectFile(file, read, read.fields, nameMappingOf(metadata));
+const projectionOf = ({ read, nameMapping }: FileContext, file: ParquetFile) =>
+  projectFile(file, read, read.fields, nameMapping);
 
 /** The leaves that the filter looks at. */
-function filterMapping({ pruneFilter, metadata }: FileContext, file: ParquetFile): LeafMapping {
+function filterMapping({ pruneFilter, nameMapping }: FileContext, file: ParquetFile): LeafMapping {
   const types = new Map<FieldId, PrimitiveType>();
   if (pruneFilter !== null) collectTypes(pruneFilter, types);
   const mapping = new Map<Parameters<LeafMapping['get']>[0], { fieldId: FieldId; type: PrimitiveType }>();
   if (types.size === 0) return mapping;
-  for (const [fieldId, leaf] of leavesByFieldId(file, nameMappingOf(metadata))) {
+  for (const [fieldId, leaf] of leavesByFieldId(file, nameMapping)) {
     const type = types.get(fieldId);
     if (type !== undefined) mapping.set(leaf, { fieldId, type });
   }
@@ -181,7 +185,8 @@ const isCondition = (filter: BoundFilter): filter is BoundCondition => 'field' i
 
 const mappings = new WeakMap<TableMetadata, NameMapping | null>();
 
-function nameMappingOf(metadata: TableMetadata): NameMapping | null {
+/** The table's name mapping, parsed once. */
+export function nameMappingOf(metadata: TableMetadata): NameMapping | null {
   let mapping = mappings.get(metadata);
   if (mapping === undefined) {
     const text = metadata.properties.get(nameMappingProperty);

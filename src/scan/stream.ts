@@ -11,7 +11,7 @@ import { createBatchCutter } from './batch-cutter.ts';
 import type { BoundFilter } from './filter/bind.ts';
 import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
 import { after, joinPieces, type Piece, slicePiece, splitPieces } from './pieces.ts';
-import type { ScanPlan, ScanServices } from './plan.ts';
+import type { ScanServices, ScanWork } from './plan.ts';
 import type { MaskKeys } from './restrict/masks.ts';
 import { restrictBatch } from './restrict/restrict.ts';
 import { type FileContext, type OpenRun, type ReadableRun, type RowGroupRun, readableRuns } from './row-groups.ts';
@@ -49,7 +49,7 @@ const variableBytes = 24;
  * @throws CANCELLED, CORRUPT_FILE, UNAVAILABLE, LIMIT_EXCEEDED.
  */
 export async function* streamRange(
-  plan: ScanPlan,
+  plan: ScanWork,
   range: ShardRange,
   options: StreamOptions,
   services: ScanServices,
@@ -80,7 +80,7 @@ interface Windows {
 
 /** The output rows of each window of each row group, in order, the next row group being fetched meanwhile. */
 async function* pieces(
-  plan: ScanPlan,
+  plan: ScanWork,
   range: ShardRange,
   windows: Windows,
   maskKeys: MaskKeys,
@@ -123,14 +123,14 @@ interface FetchedRun {
 
 /** Fetches the range's runs in order, the next one while the consumer works on the last. */
 async function* readAhead(
-  plan: ScanPlan,
+  plan: ScanWork,
   range: ShardRange,
   windows: Windows,
   services: ScanServices,
   signal: AbortSignal,
 ): AsyncGenerator<FetchedRun> {
-  const { metadata, files, pruneFilter, schemas } = plan;
-  const context: FileContext = { metadata, files, pruneFilter, read: schemas.read, footers: services.footers };
+  const { nameMapping, files, pruneFilter, schemas } = plan;
+  const context: FileContext = { nameMapping, files, pruneFilter, read: schemas.read, footers: services.footers };
   const started: Promise<FetchedRun>[] = [];
   const start = (run: ReadableRun): void => {
     const fetched = run.open(windowRowsFor(run.rowBytes, windows)).then((opened) => {
@@ -165,7 +165,7 @@ function clipRun(run: RowGroupRun, range: ShardRange): RowGroupRun | null {
   return { ...run, startRow, rows: endRow - startRow };
 }
 
-function shapePiece(plan: ScanPlan, raw: readonly Column[], rows: number, first: Position, keys: MaskKeys): Piece {
+function shapePiece(plan: ScanWork, raw: readonly Column[], rows: number, first: Position, keys: MaskKeys): Piece {
   const { read, visible, output } = plan.schemas;
   const admitted = plan.rowFilter === null ? null : select(plan.rowFilter, (id) => leafColumn(read, raw, id), rows);
   let columns = take(raw, admitted);
@@ -207,7 +207,7 @@ function storedRows(first: number, admitted: Int32Array | null, passing: Int32Ar
 function* cutToBytes(
   columns: readonly Column[],
   from: readonly Piece[],
-  plan: ScanPlan,
+  plan: ScanWork,
   options: StreamOptions,
 ): Generator<ScanChunk> {
   const rows = from.reduce((sum, piece) => sum + piece.rows, 0);
@@ -239,7 +239,7 @@ function* cutToBytes(
 }
 
 /** From the output's types alone: what a row is taken to need must not depend on rows that are hidden. */
-function defaultBatchRows(plan: ScanPlan, bytesTarget: number): number {
+function defaultBatchRows(plan: ScanWork, bytesTarget: number): number {
   const widths = plan.schemas.arrow.fields.map(({ type }) => {
     if (type.kind === 'bool' || type.kind === 'null') return 1;
     if (type.kind === 'int' || type.kind === 'float' || type.kind === 'decimal') return type.bits / 8;

@@ -14,7 +14,7 @@ import { evaluateFilter } from '../scan/filter/evaluate.ts';
 import type { FooterCache } from '../scan/footers.ts';
 import { metricsMustMatch } from '../scan/prune/metrics.ts';
 import { planFiles } from '../scan/prune/plan-files.ts';
-import { type FileContext, planRowGroups, readableRuns } from '../scan/row-groups.ts';
+import { type FileContext, nameMappingOf, planRowGroups, readableRuns } from '../scan/row-groups.ts';
 import { leafColumn } from '../scan/shape.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
@@ -95,7 +95,8 @@ async function* survivingRows(
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
   if (filter === null || files.length === 0) return;
-  const context: FileContext = { metadata, files, read: schema, pruneFilter: null, footers };
+  const nameMapping = nameMappingOf(metadata);
+  const context: FileContext = { nameMapping, files, read: schema, pruneFilter: null, footers };
   const arrow = arrowSchemaOf(schema);
   const { runs } = await planRowGroups(context, limits.planFootersMax, signal);
   for (const planned of runs) {
