@@ -1,23 +1,27 @@
 import { webcrypto } from 'node:crypto';
-import { CompactEncrypt, type CompactJWEHeaderParameters, type CryptoKey, compactDecrypt, errors } from 'jose';
+import { type CompactJWEHeaderParameters, type CryptoKey, compactDecrypt, errors } from 'jose';
 import { isServiceError, ServiceError } from '../core/errors.ts';
 import { type Clock, secondsOf } from './clock.ts';
+import { compactJweEncrypt } from './compact-jwe.ts';
 import { type SecretKey, secretKeyBytes } from './key-files.ts';
 
 /** What a sealed value is for: one kind never opens as the other. */
 export type SealedKind = 'ticket' | 'cursor';
 
-export interface TicketSealer {
-  /**
-   * Seals a JSON object (no bigints) that names its principal. `expiresAt` is in seconds since the epoch. The bytes are ASCII, at
-   * most `ticketBytesMax`, and their number tells no more of the content than its size class. Throws LIMIT_EXCEEDED for more.
-   */
-  seal(kind: SealedKind, payload: SealedPayload, expiresAt: number): Promise<Uint8Array>;
+export interface TicketSealer extends Sealer {
   /**
    * The object that this principal's bytes hold. Throws TICKET_EXPIRED, or TICKET_INVALID for anything that no key of ours sealed
    * as this kind for this principal.
    */
   open(kind: SealedKind, bytes: Uint8Array, principal: string): Promise<SealedPayload>;
+}
+
+export interface Sealer {
+  /**
+   * Seals a JSON object (no bigints) that names its principal. `expiresAt` is in seconds since the epoch. The bytes are ASCII, at
+   * most `ticketBytesMax`, and their number tells no more of the content than its size class. Throws LIMIT_EXCEEDED for more.
+   */
+  seal(kind: SealedKind, payload: SealedPayload, expiresAt: number): Uint8Array;
 }
 
 export interface SealedPayload {
@@ -53,7 +57,6 @@ export async function openTicketSealer(options: TicketSealerOptions): Promise<Ti
   }
   const first = options.keys[0];
   if (first === undefined) throw new ServiceError('INVALID_REQUEST', 'tickets need at least one key');
-  const sealingKey = keys.get(first.id)!;
 
   const keyFor = (kind: SealedKind, header: CompactJWEHeaderParameters | undefined): CryptoKey => {
     const known = header !== undefined && Object.keys(header).sort().join() === headerNames.join();
@@ -63,19 +66,7 @@ export async function openTicketSealer(options: TicketSealerOptions): Promise<Ti
   };
 
   return {
-    async seal(kind, payload, expiresAt) {
-      const text = JSON.stringify({ p: payload.principal, x: expiresAt, d: payload });
-      const sealed = await new CompactEncrypt(pad(text, sizeClassBytes[kind]))
-        .setProtectedHeader({ alg: algorithm, enc: encryption, kid: first.id, typ: typeOf(kind) })
-        .encrypt(sealingKey);
-      if (sealed.length > ticketBytesMax) {
-        throw new ServiceError(
-          'LIMIT_EXCEEDED',
-          `the plan needs a ${kind} of more than ${ticketBytesMax} bytes: shorten the filter or ask for fewer columns`,
-        );
-      }
-      return new Uint8Array(Buffer.from(sealed, 'latin1'));
-    },
+    seal: createSealer(first).seal,
     async open(kind, bytes, principal) {
       const sealed = requireCanonical(bytes);
       const opened = await compactDecrypt(sealed, (header) => keyFor(kind, header), {
@@ -90,6 +81,27 @@ export async function openTicketSealer(options: TicketSealerOptions): Promise<Ti
         throw new ServiceError('TICKET_EXPIRED', `the ${kind} has expired: plan again with GetFlightInfo`);
       }
       return content.d;
+    },
+  };
+}
+
+/** The half of a {@link TicketSealer} that makes tickets and cursors, for who opens none. */
+export function createSealer(key: SecretKey): Sealer {
+  const encrypt = {
+    ticket: compactJweEncrypt(key, typeOf('ticket')),
+    cursor: compactJweEncrypt(key, typeOf('cursor')),
+  };
+  return {
+    seal(kind, payload, expiresAt) {
+      const text = JSON.stringify({ p: payload.principal, x: expiresAt, d: payload });
+      const sealed = encrypt[kind](pad(text, sizeClassBytes[kind]));
+      if (sealed.length > ticketBytesMax) {
+        throw new ServiceError(
+          'LIMIT_EXCEEDED',
+          `the plan needs a ${kind} of more than ${ticketBytesMax} bytes: shorten the filter or ask for fewer columns`,
+        );
+      }
+      return new Uint8Array(Buffer.from(sealed, 'latin1'));
     },
   };
 }

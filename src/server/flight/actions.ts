@@ -107,7 +107,7 @@ async function renew(
   }
   // Tickets count whole seconds.
   const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
-  const sealed = await services.tickets.seal(ticket, principal.name, expiresAt);
+  const sealed = services.tickets.seal(ticket, principal.name, expiresAt);
   return encodeRenewFlightEndpointResult({ ...endpoint, ticket: sealed, expiresAtMs: expiresAt * 1000 });
 }
 

@@ -104,7 +104,7 @@ async function endpoints(
   return Promise.all(
     shardPlan(planned.plan, request.shards).map(async (range) => {
       const ticket = ticketOf(request, planned, range, newTicketId());
-      const sealed = await services.tickets.seal(ticket, principal.name, expiresAt);
+      const sealed = services.tickets.seal(ticket, principal.name, expiresAt);
       return { ticket: sealed, locations, expiresAtMs: expiresAt * 1000, appMetadata: new Uint8Array(0) };
     }),
   );

@@ -164,10 +164,10 @@ async function* messages(
   let sentRows = start.rows;
   const encode = async (batch: Batch, next: Position): Promise<StreamMessage[]> => {
     sentRows += batch.rows;
-    const cursor = { ticket: ticket.id, position: next, rows: sentRows };
+    const cursor = { ticket: ticket.id, policyDigest: ticket.policyDigest, position: next, rows: sentRows };
     // From now on, not from the stream's start: a stream that ran for longer than a ticket lives may still be resumed.
     const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
-    const sealed = await services.tickets.sealCursor(cursor, principal.name, expiresAt);
+    const sealed = services.tickets.sealCursor(cursor, principal.name, expiresAt);
     const held = ticket.form.dictionaries ? withDictionaries(batch) : batch;
     const out = withMetadata(encoder, held, JSON.stringify({ next: sentRows, cursor: sealed }));
     const bytes = out.reduce((sum, message) => sum + message.header.length + message.bodyBytes, 0);

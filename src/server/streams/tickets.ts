@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TicketSealer } from '../../auth/tickets.ts';
+import type { Sealer, TicketSealer } from '../../auth/tickets.ts';
 import { ServiceError } from '../../core/errors.ts';
 import { type TableUuid, tableUuid } from '../../core/ids.ts';
 import type { Compression, RunLabels } from '../../core/requests.ts';
@@ -32,24 +32,38 @@ export interface Ticket {
 export interface Cursor {
   /** The ticket's id. */
   readonly ticket: string;
+  /** Of the decision under which the rows before it were sent. */
+  readonly policyDigest: string;
   readonly position: Position;
   /** Rows of the stream before it. */
   readonly rows: number;
 }
 
+export interface CursorSealer {
+  sealCursor(cursor: Cursor, principal: string, expiresAt: number): string;
+}
+
 /** Seals and opens tickets and cursors for one principal at a time. */
-export interface Tickets {
-  seal(ticket: Ticket, principal: string, expiresAt: number): Promise<Uint8Array>;
+export interface Tickets extends CursorSealer {
+  seal(ticket: Ticket, principal: string, expiresAt: number): Uint8Array;
   open(bytes: Uint8Array, principal: string): Promise<Ticket>;
-  sealCursor(cursor: Cursor, principal: string, expiresAt: number): Promise<string>;
-  /** TICKET_INVALID also for a cursor of another ticket. */
+  /** TICKET_INVALID for a cursor of another ticket, REVOKED for one of another decision. */
   openCursor(text: string, ticket: Ticket, principal: string): Promise<Cursor>;
 }
 
 export const newTicketId = (): string => randomUUID();
 
+export const createCursorSealer = (sealer: Sealer): CursorSealer => ({
+  sealCursor({ ticket, policyDigest, position, rows }, principal, expiresAt) {
+    const payload = { principal, ticket, policy: policyDigest, at: [position.file, position.row], rows };
+    return new TextDecoder().decode(sealer.seal('cursor', payload, expiresAt));
+  },
+});
+
 export function createTickets(sealer: TicketSealer): Tickets {
   return {
+    ...createCursorSealer(sealer),
+
     seal: (ticket, principal, expiresAt) => {
       const { start, end } = ticket.range;
       const range = [start.file, start.row, end.file, end.row];
@@ -71,17 +85,23 @@ export function createTickets(sealer: TicketSealer): Tickets {
       };
     },
 
-    async sealCursor(cursor, principal, expiresAt) {
-      const { file, row } = cursor.position;
-      const payload = { principal, ticket: cursor.ticket, at: [file, row], rows: cursor.rows };
-      return new TextDecoder().decode(await sealer.seal('cursor', payload, expiresAt));
-    },
-
     async openCursor(text, ticket, principal) {
       const payload = await sealer.open('cursor', new TextEncoder().encode(text), principal);
-      const { ticket: id, at, rows } = payload as unknown as { ticket: string; at: [number, number]; rows: number };
+      const { ticket: id, policy, at, rows } = payload as unknown as CursorPayload;
       if (id !== ticket.id) throw new ServiceError('TICKET_INVALID', 'the cursor belongs to another ticket');
-      return { ticket: id, position: { file: at[0], row: at[1] }, rows };
+      if (policy !== ticket.policyDigest) throw revokedMeanwhile();
+      return { ticket: id, policyDigest: policy, position: { file: at[0], row: at[1] }, rows };
     },
   };
 }
+
+interface CursorPayload {
+  readonly ticket: string;
+  readonly policy: string;
+  readonly at: readonly [number, number];
+  readonly rows: number;
+}
+
+/** A stream's decision changed between two of its batches: one stream never mixes two. */
+export const revokedMeanwhile = (): ServiceError =>
+  new ServiceError('REVOKED', 'what policy permits on this table changed while it was read: plan again');
