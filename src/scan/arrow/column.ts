@@ -114,6 +114,25 @@ export interface Batch {
   readonly columns: readonly Column[];
 }
 
+/** Null-free fixed-width values as they lie in a Parquet page that the wire carries as it is: only the IPC encoder takes it. */
+export interface PackedColumn {
+  readonly kind: 'packed';
+  readonly type: ArrowType;
+  readonly length: number;
+  /** Bytes of the values, unpacked. */
+  readonly bytes: number;
+  /** One zstd frame, or the values themselves. */
+  readonly frame: Uint8Array;
+  readonly compressed: boolean;
+}
+
+/** A batch on its way to the wire. */
+export interface WireBatch {
+  readonly schema: ArrowSchema;
+  readonly rows: number;
+  readonly columns: readonly (Column | PackedColumn)[];
+}
+
 export const fieldIdKey = 'PARQUET:field_id';
 
 /** Bytes of one value of a fixed-width type; throws for types that have none (bool, utf8, nested). */

@@ -1,4 +1,6 @@
-import { compressBuffer, type IpcCodec, type IpcCompression } from './ipc-compression.ts';
+import { ServiceError } from '../../core/errors.ts';
+import type { PackedColumn } from './column.ts';
+import { compressBuffer, type IpcCodec, type IpcCompression, lengthPrefix, storedRaw } from './ipc-compression.ts';
 import { bitmapBytes } from './kernels/bitmap.ts';
 import { bytesOf } from './kernels/typed-views.ts';
 
@@ -16,6 +18,8 @@ export interface BodyWriter {
   words(buffer: Int32Array): void;
   /** A bitmap; bits behind `length` in its last byte are sent as 0. */
   bits(bitmap: Uint8Array, length: number): void;
+  /** Values that are already as the wire carries them. */
+  packed(column: PackedColumn): void;
 }
 
 const alignment = 8;
@@ -27,8 +31,8 @@ export function bodyWriter(compression: IpcCompression): BodyWriter {
   const buffers: number[] = [];
   const parts: Uint8Array[] = [];
   let offset = 0;
-  const bytes = (buffer: Uint8Array): void => {
-    const pieces = codec === null ? [buffer] : compressBuffer(buffer, codec);
+  const bytes = (buffer: Uint8Array): void => append(codec === null ? [buffer] : compressBuffer(buffer, codec));
+  const append = (pieces: readonly Uint8Array[]): void => {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     buffers.push(offset, length);
     parts.push(...pieces.filter((piece) => piece.length > 0));
@@ -50,6 +54,10 @@ export function bodyWriter(compression: IpcCompression): BodyWriter {
     bytes,
     words: (buffer) => bytes(bytesOf(buffer)),
     bits: (bitmap, length) => bytes(exactBits(bitmap, length)),
+    packed: (column) => {
+      if (codec !== 'zstd') throw new ServiceError('INTERNAL', 'a stored page goes to the wire of a zstd stream alone');
+      append([lengthPrefix(column.compressed ? column.bytes : storedRaw), column.frame]);
+    },
   };
 }
 

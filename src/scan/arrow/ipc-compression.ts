@@ -18,8 +18,8 @@ export function compressBuffer(buffer: Uint8Array, codec: IpcCodec): readonly Ui
   if (buffer.length === 0) return [];
   const compressed = buffer.length < compressedBytesMin ? buffer : compress(buffer, codec);
   return compressed.length < buffer.length
-    ? [lengthPrefix(BigInt(buffer.length)), compressed]
-    : [lengthPrefix(-1n), buffer];
+    ? [lengthPrefix(buffer.length), compressed]
+    : [lengthPrefix(storedRaw), buffer];
 }
 
 const compress = (buffer: Uint8Array, codec: IpcCodec): Uint8Array =>
@@ -27,9 +27,13 @@ const compress = (buffer: Uint8Array, codec: IpcCodec): Uint8Array =>
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function lengthPrefix(bytes: bigint): Uint8Array {
+/** The length of a buffer that is not compressed. */
+export const storedRaw = -1;
+
+/** What stands before a buffer: the bytes that it unpacks to, or {@link storedRaw}. */
+export function lengthPrefix(bytes: number): Uint8Array {
   const prefix = new Uint8Array(8);
-  new DataView(prefix.buffer).setBigInt64(0, bytes, true);
+  new DataView(prefix.buffer).setBigInt64(0, BigInt(bytes), true);
   return prefix;
 }
 

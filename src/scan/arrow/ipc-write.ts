@@ -1,4 +1,4 @@
-import type { ArrowSchema, Batch, Column, DictionaryColumn } from './column.ts';
+import type { ArrowSchema, Batch, Column, DictionaryColumn, WireBatch } from './column.ts';
 import { type BodyWriter, bodyWriter } from './ipc-body.ts';
 import type { IpcCompression } from './ipc-compression.ts';
 import { encodeDictionaryBatch, encodeRecordBatch } from './ipc-message.ts';
@@ -34,7 +34,7 @@ export function encodeBatch(batch: Batch, options: IpcOptions): EncodedMessage[]
 }
 
 /** Ids for the columns, at any depth, that the batch holds with a dictionary; a dictionary's own values are always plain. */
-export function dictionaryIds(batch: Batch): DictionaryIds {
+export function dictionaryIds(batch: WireBatch): DictionaryIds {
   const ids = new Map<string, number>();
   const visit = (column: Column, key: string): void => {
     if (column.kind === 'dictionary') ids.set(key, ids.size);
@@ -44,7 +44,7 @@ export function dictionaryIds(batch: Batch): DictionaryIds {
       });
   };
   batch.columns.forEach((column, at) => {
-    visit(column, String(at));
+    if (column.kind !== 'packed') visit(column, String(at));
   });
   return ids;
 }
@@ -56,7 +56,7 @@ function childColumns(column: Column): readonly Column[] {
 
 export interface IpcEncoder {
   /** The messages of the next batch, the schema before the first one. The last message is always the record batch. */
-  encode(batch: Batch): EncodedMessage[];
+  encode(batch: WireBatch): EncodedMessage[];
   /** What is still to be written at the end: the schema of a stream without batches. */
   finish(): EncodedMessage[];
 }
@@ -69,7 +69,7 @@ export interface IpcEncoder {
 export function createIpcEncoder(schema: ArrowSchema, options: IpcOptions): IpcEncoder {
   let ids: DictionaryIds | null = null;
   const sent = new Map<string, Column>();
-  const start = (batch: Batch | null): EncodedMessage => {
+  const start = (batch: WireBatch | null): EncodedMessage => {
     ids = options.dictionaries && batch !== null ? dictionaryIds(batch) : new Map();
     return { header: encodeSchema(schema, ids), body: [], bodyBytes: 0 };
   };
@@ -83,7 +83,7 @@ export function createIpcEncoder(schema: ArrowSchema, options: IpcOptions): IpcE
 }
 
 function encodeWith(
-  batch: Batch,
+  batch: WireBatch,
   ids: DictionaryIds,
   sent: Map<string, Column>,
   options: IpcOptions,
@@ -98,11 +98,17 @@ function encodeWith(
     sent.set(key, dictionary);
   };
   batch.columns.forEach((column, at) => {
-    writeColumn(body, column, String(at), ids, sendDictionary);
+    if (column.kind === 'packed') {
+      body.node(column.length, 0);
+      body.bytes(noBytes);
+      body.packed(column);
+    } else writeColumn(body, column, String(at), ids, sendDictionary);
   });
   messages.push(encodeRecordBatch(body, batch.rows));
   return messages;
 }
+
+const noBytes = new Uint8Array(0);
 
 type SendDictionary = (key: string, dictionary: Column) => void;
 
@@ -153,7 +159,7 @@ function writeColumn(body: BodyWriter, column: Column, key: string, ids: Diction
 function writeNode(body: BodyWriter, column: Column): void {
   body.node(column.length, column.nullCount);
   if (column.kind === 'null') return;
-  if (column.validity === null) body.bytes(new Uint8Array(0));
+  if (column.validity === null) body.bytes(noBytes);
   else body.bits(column.validity, column.length);
 }
 
