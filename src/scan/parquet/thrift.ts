@@ -344,8 +344,20 @@ export class ThriftWriter {
   }
 
   strings(id: number, values: readonly string[]): void {
+    this.binaries(
+      id,
+      values.map((value) => encoder.encode(value)),
+    );
+  }
+
+  binaries(id: number, values: readonly Uint8Array[]): void {
     this.#listHead(id, thriftType.binary, values.length);
-    for (const value of values) this.#binaryBody(encoder.encode(value));
+    for (const value of values) this.#binaryBody(value);
+  }
+
+  bools(id: number, values: readonly boolean[]): void {
+    this.#listHead(id, thriftType.true, values.length);
+    for (const value of values) this.#byte(value ? thriftType.true : thriftType.false);
   }
 
   /** A field whose body is already encoded, as it stood in another struct. */
