@@ -63,6 +63,16 @@ export const defaultLimits = {
   decompressedBytesMax: 256 << 20,
   /** Bytes of one row group's chosen columns, compressed, that a reader holds. */
   rowGroupBytesMax: 1 << 30,
+  /** Bytes between two wanted ranges of a file that are read along with them rather than asked around. */
+  readGapBytesMax: 64 << 10,
+  /** Reads of one file at once, for one stream. */
+  readsAtOnceMax: 8,
+  /** Bytes of encoded columns that a stream aims to fetch and decode at a time: a large row group is read in stretches. */
+  stretchBytesTarget: 8 << 20,
+  /** Bytes of encoded columns that one stream has fetched at a time, the stretch that it decodes included, unless that alone has more. */
+  readAheadBytesMax: 24 << 20,
+  /** Row groups that one stream reads at once. */
+  readAheadGroupsMax: 4,
   /** Bytes in flight of one stream. */
   streamBytesMax: 32 << 20,
   /** Bytes in flight of all streams together. */
@@ -89,6 +99,12 @@ export const defaultLimits = {
   connectionAgeMs: 3_600_000,
   /** Milliseconds that calls on an aged connection may still take. */
   connectionAgeGraceMs: 86_400_000,
+  /** Milliseconds after which a connection is asked for a sign of life. */
+  keepaliveMs: 60_000,
+  /** Milliseconds that a connection has to give one before it is ended. */
+  keepaliveTimeoutMs: 20_000,
+  /** Bytes that an upload may send ahead of the server, on the data port: what a path of 20 ms at 400 MB/s holds. */
+  uploadWindowBytes: 8 << 20,
   /** PING and SETTINGS frames that a connection may send in ten seconds. */
   connectionPingsMax: 2_000,
   /** Milliseconds that running calls get to finish when the server shuts down. */

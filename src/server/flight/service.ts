@@ -11,6 +11,7 @@ import type { Limits } from '../../core/limits.ts';
 import { ByteBudget } from '../streams/byte-budget.ts';
 import { UploadSlots } from '../streams/upload-slots.ts';
 import { type FlightMethod, methodOf } from '../streams/wire/bulk-handlers.ts';
+import { resetAllowance } from '../streams/wire/flood.ts';
 import type { RpcCall } from '../streams/wire/rpc-call.ts';
 import { type EndedCall, serveCall } from '../streams/wire/serve-call.ts';
 import type { TlsMaterial } from '../streams/wire/tls-material.ts';
@@ -23,11 +24,7 @@ import { type GrpcCall, takeCall } from './grpc-transport.ts';
 import type { FlightHandlers } from './handlers.ts';
 import { type RpcEnvironment, receivedBytesMax, rpcs } from './rpcs.ts';
 
-const keepaliveTimeMs = 60_000;
-const keepaliveTimeoutMs = 20_000;
 const streamWindowBytes = 1 << 20;
-const streamResetBurst = 10_000;
-const streamResetRate = 500;
 /** What calls that did not finish in time get to tell their callers so. */
 const lastWordsMs = 1_000;
 export interface FlightServerOptions {
@@ -66,7 +63,7 @@ export async function startFlightServer(options: FlightServerOptions): Promise<F
   const running = new Set<RpcCall>();
   const calls = new WeakMap<object, GrpcCall>();
   const server = new Server({ ...serverOptions(limits), interceptors: [interceptor(limits, calls)] });
-  setHttp2Options(server, { streamResetBurst, streamResetRate, streamWindowBytes });
+  setHttp2Options(server, { ...resetAllowance, streamWindowBytes });
   const serve = async (taken: GrpcCall | undefined, method: FlightMethod): Promise<void> => {
     if (taken === undefined) return;
     const { call, headers } = taken;
@@ -122,8 +119,8 @@ function serverOptions(limits: Limits): ServerOptions {
     'grpc.max_connection_idle_ms': limits.connectionIdleMs,
     'grpc.max_connection_age_ms': limits.connectionAgeMs,
     'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceMs,
-    'grpc.keepalive_time_ms': keepaliveTimeMs,
-    'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+    'grpc.keepalive_time_ms': limits.keepaliveMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
   };
 }

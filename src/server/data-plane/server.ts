@@ -1,0 +1,177 @@
+import { createSecureServer, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, isIP, Server as NetServer } from 'node:net';
+import { ServiceError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
+import { bulkCalls, bulkReceivedBytesMax } from '../streams/wire/bulk-calls.ts';
+import { resetAllowance } from '../streams/wire/flood.ts';
+import type { RpcCall } from '../streams/wire/rpc-call.ts';
+import { serveCall } from '../streams/wire/serve-call.ts';
+import type { TlsMaterial } from '../streams/wire/tls-material.ts';
+import { Connection } from './connection.ts';
+import { openCall } from './http2-transport.ts';
+import type { DataPlane, DataPlaneOptions, Listener } from './options.ts';
+import { type RequestHead, readHead } from './request-head.ts';
+
+const checkMs = 1_000;
+/** What calls that did not finish in time get to tell their callers so. */
+const lastWordsMs = 1_000;
+/** What a connection gets to take a goodbye that it has no call left to wait for. */
+const handshakeTimeoutMs = 20_000;
+const headerListBytesMax = 64 << 10;
+const pieces = { smallBytes: 4 << 10, pieceBytesMax: 1 << 20 };
+const aheadBytes = 2 << 20;
+
+/**
+ * Serves the bulk calls of Flight on its listeners: gRPC over `node:http2`, which sends a message's parts as they lie. Throws UNAVAILABLE
+ * where a port cannot be listened on.
+ */
+export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+  const { limits, tls, log, ended, handlers, budget, uploads, refused } = options;
+  const environment = { handlers, budget, uploads, limits, refused };
+  const connections = new Set<Connection>();
+  const running = new Set<RpcCall>();
+  const emptied: (() => void)[] = [];
+
+  const serve = async (call: RpcCall, { method, headers, timeoutMs }: RequestHead): Promise<void> => {
+    running.add(call);
+    const timer =
+      timeoutMs === null || timeoutMs > timeoutMsMax ? null : setTimeout(() => call.fail(late()), timeoutMs);
+    const { messageBytesTarget } = limits;
+    await serveCall(call, { method, headers, messageBytesTarget, log, ended }, (context) =>
+      bulkCalls[method](call, context, environment),
+    );
+    if (timer !== null) clearTimeout(timer);
+    running.delete(call);
+    if (running.size === 0) for (const resolve of emptied.splice(0)) resolve();
+  };
+
+  const onStream = (stream: ServerHttp2Stream, rawHeaders: readonly string[], connection: Connection): void => {
+    const read = readHead(rawHeaders, options.controlPort);
+    const { peer } = connection;
+    const sending = { peer, stallMs: limits.streamStallMs, pieces, aheadBytes };
+    if (read.kind === 'not-grpc') refuseForeign(stream, read.httpStatus);
+    else if (read.kind === 'refused') openCall(stream, { ...sending, messageBytesMax: 0 }).fail(read.error);
+    else {
+      const { method } = read.head;
+      const messageBytesMax = bulkReceivedBytesMax(method, limits);
+      const onRead = method === 'DoGet' ? undefined : (): void => connection.widen();
+      void serve(openCall(stream, { ...sending, messageBytesMax, onRead }), read.head);
+    }
+  };
+
+  const servers: Http2Server[] = [];
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (const connection of connections) connection.check(now);
+  }, checkMs).unref();
+  const stopListening = (): void => {
+    // Not the method of http2's own servers: that one ends their sessions before those know it.
+    for (const server of servers) NetServer.prototype.close.call(server);
+  };
+  const close = async (): Promise<void> => {
+    clearInterval(timer);
+    stopListening();
+    for (const connection of connections) connection.destroy();
+  };
+  try {
+    for (const listener of options.listeners) {
+      const server = createHttp2Server(limits, tls);
+      servers.push(server);
+      server.on('session', (session) => {
+        const connection = new Connection(session, limits, {
+          onStream,
+          onClose: (closed) => void connections.delete(closed),
+        });
+        connections.add(connection);
+        if (connections.size > limits.connectionsMax) connection.destroy();
+      });
+      await listen(server, listener);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const untilEmpty = (): Promise<void> =>
+    running.size === 0 ? Promise.resolve() : new Promise((resolve) => emptied.push(resolve));
+  return {
+    ports: servers.map((server) => (server.address() as AddressInfo).port),
+    get connections() {
+      return connections.size;
+    },
+    get activeCalls() {
+      return running.size;
+    },
+    async drain(graceMs) {
+      stopListening();
+      for (const connection of connections) connection.leave();
+      if (!(await settlesWithin(untilEmpty(), graceMs))) {
+        const error = new ServiceError('UNAVAILABLE', 'the server is shutting down: call another one, or again later');
+        for (const call of running) call.fail(error);
+        await settlesWithin(untilEmpty(), lastWordsMs);
+      }
+      await close();
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Longer waits than a timer can count are none. */
+const timeoutMsMax = 2 ** 31 - 1;
+
+const late = (): ServiceError => new ServiceError('DEADLINE_EXCEEDED', 'the deadline of the call has passed');
+
+/** Answers what is no gRPC as HTTP does. */
+function refuseForeign(stream: ServerHttp2Stream, httpStatus: number): void {
+  stream.on('error', () => {});
+  stream.resume();
+  stream.respond({ ':status': httpStatus }, { endStream: true });
+  stream.close();
+}
+
+function createHttp2Server(limits: Limits, tls: TlsMaterial | null): Http2Server {
+  const options = {
+    ...resetAllowance,
+    // Bytes that wait for stalled readers count here; what bounds them is the budget. Node's default refuses the fourth such stream.
+    maxSessionMemory: Math.ceil(limits.streamsBytesMax / 1e6) + 64,
+    settings: {
+      enablePush: false,
+      maxConcurrentStreams: limits.connectionStreamsMax,
+      maxHeaderListSize: headerListBytesMax,
+    },
+  };
+  const server =
+    tls === null
+      ? createServer(options)
+      : createSecureServer({
+          ...options,
+          cert: tls.cert,
+          key: tls.key,
+          minVersion: 'TLSv1.2',
+          handshakeTimeout: handshakeTimeoutMs,
+          ...(tls.clientCa === null ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+        });
+  server.maxConnections = limits.connectionsMax;
+  // What these tell of a client is no news to anybody; without a listener some would end the process.
+  server.on('sessionError', () => {});
+  server.on('clientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+function listen(server: Http2Server, { host, port, shared }: Listener): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const address = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+    server.once('error', (cause) =>
+      reject(new ServiceError('UNAVAILABLE', `Flight data cannot listen on ${address}`, { cause })),
+    );
+    server.listen({ host, port, exclusive: true, reusePort: shared }, resolve);
+  });
+}
+
+async function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), timeoutMs);
+  const settled = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
+}
