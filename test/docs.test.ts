@@ -8,7 +8,7 @@ import { errorTable } from '../src/core/errors.ts';
 import { parseFilter } from '../src/core/expression/parse.ts';
 import { defaultLimits } from '../src/core/limits.ts';
 import { loadConfig } from '../src/server/config.ts';
-import { parseScanRequest } from '../src/server/flight/requests.ts';
+import { parseScanRequest } from '../src/server/streams/requests.ts';
 
 const grpcNames = [
   'OK',

@@ -12,13 +12,14 @@ import type { MaskKeys } from '../scan/restrict/masks.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
 import { dataLocations } from './flight/locations.ts';
-import { createRunningPlans } from './flight/running-plans.ts';
 import { type FlightServer, observeBudget, startFlightServer } from './flight/service.ts';
 import { createGate, type Gate } from './gate.ts';
 import { startHttp } from './http.ts';
 import { type Lifecycle, type Part, startLifecycle } from './lifecycle.ts';
 import { ByteBudget } from './streams/byte-budget.ts';
+import { createMainDesk } from './streams/main-desk.ts';
 import { createPlanner } from './streams/planner.ts';
+import { createRunningPlans } from './streams/running-plans.ts';
 import { createTickets } from './streams/tickets.ts';
 import { UploadSlots } from './streams/upload-slots.ts';
 import type { TlsMaterial } from './streams/wire/tls-material.ts';
@@ -170,37 +171,47 @@ async function flightServices({
       : await loadOrCreateKeys(dataDir, 'ticket-keys');
   const maskKeys = config.masks.keys.length > 0 ? config.masks.keys : await loadOrCreateKeys(dataDir, 'mask-keys');
   const scan = { objects, footers, limits };
-  const auditor = gate.auditor;
+  const { auditor } = gate;
+  const planner = createPlanner(scan, limits, (table, problem) => {
+    log.warn('a row filter cannot be bound to its table and admits no row', { table, code: problem.code });
+  });
+  const tickets = createTickets(await openTicketSealer({ keys: ticketKeys }));
+  const running = createRunningPlans();
+  const now = Date.now;
+  const desk = createMainDesk({
+    gate,
+    catalog,
+    planner,
+    tickets,
+    running,
+    auditor,
+    metrics,
+    limits,
+    maskKeys: (query) => maskKeysFor(maskKeys[0]!.key, query),
+    onCreated: async ({ table }) => {
+      try {
+        const created = await catalog.loadTable(table, new AbortController().signal);
+        await policies.observe(await embedded.facts.ofTable(created));
+      } catch (error) {
+        log.warn('policies will look up a new table at its first use', { table: formatTable(table) }, error);
+      }
+    },
+  });
+  const { ttlMs: ticketTtlMs } = config.tickets;
+  const write = { ingest: { objects, footers, limits, now }, limits };
   return {
     gate,
     catalog,
     metrics,
     limits,
-    scan,
-    auditor,
-    planner: createPlanner(scan, limits, (table, problem) => {
-      log.warn('a row filter cannot be bound to its table and admits no row', { table, code: problem.code });
-    }),
-    tickets: createTickets(await openTicketSealer({ keys: ticketKeys })),
-    running: createRunningPlans(),
-    ticketTtlMs: config.tickets.ttlMs,
-    maskKeys: (query) => maskKeysFor(maskKeys[0]!.key, query),
-    now: Date.now,
+    planner,
+    tickets,
+    running,
+    ticketTtlMs,
+    now,
     locations: () => dataLocations(config, ports.data),
-    write: {
-      gate,
-      auditor,
-      limits,
-      ingest: { catalog, footers, limits, now: Date.now },
-      onCreated: async (request) => {
-        try {
-          const table = await catalog.loadTable(request.table, new AbortController().signal);
-          await policies.observe(await embedded.facts.ofTable(table));
-        } catch (error) {
-          log.warn('policies will look up a new table at its first use', { table: formatTable(request.table) }, error);
-        }
-      },
-    },
+    desk,
+    bulk: { scan, limits, cursors: tickets, ticketTtlMs, now, write },
   };
 }
 

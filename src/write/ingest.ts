@@ -1,4 +1,4 @@
-import type { BuiltCommit, Catalog, CommitOptions, CommittedTable, Table } from '../catalog/catalog-types.ts';
+import type { BuiltCommit, CommitOptions, Table } from '../catalog/catalog-types.ts';
 import type { DataFile } from '../catalog/manifest/types.ts';
 import { currentSchemaOf } from '../catalog/metadata/time-travel.ts';
 import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
@@ -19,6 +19,7 @@ import { sliceColumn } from '../scan/arrow/kernels/slice.ts';
 import type { FooterCache } from '../scan/footers.ts';
 import { type FieldRights, planConform } from './conform.ts';
 import { createFanOut, type FanOut } from './fan-out.ts';
+import type { IngestCatalog, IngestCommit } from './ingest-catalog.ts';
 import { branchHead, type Overwrite, planOverwrite } from './overwrite.ts';
 
 export interface IngestInput {
@@ -39,7 +40,7 @@ export interface IngestInput {
 }
 
 export interface IngestServices {
-  readonly catalog: Catalog;
+  readonly catalog: IngestCatalog;
   readonly footers: FooterCache;
   readonly limits: Limits;
   readonly now: () => number;
@@ -85,7 +86,7 @@ interface Target {
   readonly spec: PartitionSpec;
   /** What is replaced; its surviving rows are written again. */
   readonly overwrite: Overwrite | null;
-  commit(written: WrittenRows, signal: AbortSignal): Promise<CommittedTable>;
+  commit(written: WrittenRows, signal: AbortSignal): Promise<IngestCommit>;
 }
 
 interface WrittenRows {

@@ -209,11 +209,15 @@ describe('what does not continue', () => {
   test('a stream under a policy that changed: REVOKED when resumed, TICKET_EXPIRED when new, both gone with a new plan', async () => {
     const ticket = await ticketOf(reader);
     const [{ cursor }] = (await read(reader, ticket)) as [BatchAnswer];
+    const exchange = { request, exchange: true };
+    const [begun] = (await reader.batches(exchange)) as [BatchAnswer];
+    const goesOn = { ...exchange, headers: { 'headrace-cursor': begun.cursor } };
     const changed = policies['lake.cedar'].replace('grp <> 3', 'grp <> 4');
     await changePolicies(world, { 'lake.cedar': changed }, admin.token);
     assert.equal(await refusedWith(reader, ticket, { 'headrace-cursor': cursor }), 'REVOKED');
     assert.equal(await refusedWith(reader, ticket, { 'headrace-offset': '400' }), 'REVOKED');
     assert.equal(await refusedWith(reader, ticket, {}), 'TICKET_EXPIRED');
+    assert.equal((await reader.refused('batches', goesOn)).code, 'REVOKED', 'an exchange is a stream as well');
     assert.ok(idsOf(await read(reader, await ticketOf(reader))).some((id) => id % 10 === 3));
     await changePolicies(world, { 'lake.cedar': '' }, admin.token);
     assert.equal(await refusedWith(reader, ticket, {}), 'REVOKED');

@@ -13,6 +13,9 @@ import { didYouMean } from '../../core/nearest.ts';
 import { fieldIdKey } from '../../scan/arrow/column.ts';
 import { commitRights } from '../commit-rights.ts';
 import type { SeenTable } from '../gate.ts';
+import { planRequest } from '../streams/plan-request.ts';
+import { parseScanRequest } from '../streams/requests.ts';
+import type { RunningPlans } from '../streams/running-plans.ts';
 import type { ActionType } from '../streams/wire/messages.ts';
 import {
   decodeCancelFlightInfo,
@@ -22,9 +25,7 @@ import {
   flightActions,
   sessionAction,
 } from './actions-proto.ts';
-import { type PlanningServices, planFacts, planRequest } from './flight-info.ts';
-import { parseScanRequest } from './requests.ts';
-import type { RunningPlans } from './running-plans.ts';
+import { type PlanningServices, planFacts } from './flight-info.ts';
 
 export interface ActionServices extends PlanningServices {
   readonly catalog: Catalog;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { schemaOf, snapshotsById } from '../../catalog/metadata/time-travel.ts';
 import type { Schema } from '../../catalog/schema/types.ts';
 import type { Principal } from '../../core/access.ts';
@@ -7,13 +6,14 @@ import type { ArrowSchema } from '../../scan/arrow/column.ts';
 import { arrowSchemaOf } from '../../scan/arrow/iceberg.ts';
 import { encodeSchema } from '../../scan/arrow/ipc-schema.ts';
 import { textDictionaryIds } from '../../scan/arrow/kernels/dictionary-encode.ts';
-import { exactRows, type ScanPlan, shardPlan } from '../../scan/plan.ts';
+import { exactRows, shardPlan } from '../../scan/plan.ts';
 import { projectColumns } from '../../scan/projection.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
 import type { Gate, SeenTable } from '../gate.ts';
+import { type PlannedRequest, ticketOf } from '../streams/plan-request.ts';
 import type { Planner } from '../streams/planner.ts';
 import { type ScanTerms, settleTerms } from '../streams/scan-terms.ts';
-import { newTicketId, type Ticket, type Tickets } from '../streams/tickets.ts';
+import { newTicketId, type Tickets } from '../streams/tickets.ts';
 import { encapsulate } from '../streams/wire/flight-data.ts';
 import type { FlightDescriptor, FlightEndpoint, FlightInfo } from '../streams/wire/messages.ts';
 
@@ -25,30 +25,6 @@ export interface PlanningServices {
   readonly now: () => number;
   /** Where bulk calls may go, best first. */
   readonly locations: () => readonly string[];
-}
-
-/** A request planned for a principal, and everything that a ticket of it needs. */
-export interface PlannedRequest {
-  readonly seen: SeenTable;
-  readonly terms: ScanTerms;
-  readonly plan: ScanPlan;
-  readonly digest: string;
-  /** Random, for logs. */
-  readonly planId: string;
-}
-
-/** Decides and plans a scan. NOT_FOUND, PERMISSION_DENIED and what planning throws. */
-export async function planRequest(
-  principal: Principal,
-  request: ScanRequest,
-  services: Pick<PlanningServices, 'gate' | 'planner'>,
-  signal: AbortSignal,
-): Promise<PlannedRequest> {
-  const seen = await services.gate.see(principal, request.table, signal);
-  services.gate.require(principal, seen, 'readTable');
-  const terms = settleTerms(request, seen.table.metadata);
-  const { plan, digest } = await services.planner.plan(seen, terms, signal);
-  return { seen, terms, plan, digest, planId: randomUUID() };
 }
 
 /** The plan as Flight tells it: exactly `shards` endpoints, counts only for whom nothing is hidden. */
@@ -108,20 +84,6 @@ async function endpoints(
       return { ticket: sealed, locations, expiresAtMs: expiresAt * 1000, appMetadata: new Uint8Array(0) };
     }),
   );
-}
-
-export function ticketOf(request: ScanRequest, planned: PlannedRequest, range: Ticket['range'], id: string): Ticket {
-  const { batchRows, compression, dictionaries, run } = request;
-  return {
-    id,
-    uuid: planned.seen.facts.uuid,
-    terms: planned.terms,
-    form: { batchRows, compression, dictionaries },
-    range,
-    policyDigest: planned.seen.decision.digest,
-    plan: planned.planId,
-    run,
-  };
 }
 
 /** The columns of a request as the principal sees them, without planning. */

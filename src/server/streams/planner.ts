@@ -7,14 +7,9 @@ import { planScan, type ScanPlan, type ScanServices } from '../../scan/plan.ts';
 import type { SeenTable } from '../gate.ts';
 import { parseFilterSource, planDigest, type ScanTerms } from './scan-terms.ts';
 
-export interface Planned {
-  readonly plan: ScanPlan;
-  readonly digest: string;
-}
-
 /** Plans scans, each once: a plan is a pure function of table, snapshot, request and decision, and is kept under their digest. */
 export interface Planner {
-  plan(seen: SeenTable, terms: ScanTerms, signal: AbortSignal): Promise<Planned>;
+  plan(seen: SeenTable, terms: ScanTerms, signal: AbortSignal): Promise<ScanPlan>;
 }
 
 // What a file and a row group of a plan take in memory.
@@ -36,11 +31,11 @@ export function createPlanner(
       requireReadable(seen);
       const digest = planDigest(seen.facts.uuid, terms, seen.decision.digest);
       const known = plans.get(digest);
-      if (known !== undefined) return { plan: known, digest };
+      if (known !== undefined) return known;
       const plan = await planTerms(seen, terms, services, signal);
       if (plan.rowFilterProblem !== null) onProblem(formatTable(seen.table.identifier), plan.rowFilterProblem);
       plans.set(digest, plan);
-      return { plan, digest };
+      return plan;
     },
   };
 }

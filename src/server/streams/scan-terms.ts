@@ -77,3 +77,6 @@ export function planDigest(uuid: string, terms: ScanTerms, policyDigest: string)
     .update(JSON.stringify([uuid, termsToJson(terms), policyDigest]))
     .digest('base64url');
 }
+
+/** Equal digests mean the same table, snapshot and request, whatever is decided of them. */
+export const termsDigest = (uuid: string, terms: ScanTerms): string => planDigest(uuid, terms, '');

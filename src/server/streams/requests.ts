@@ -5,7 +5,6 @@ import { parseTableIdentifier, tableIdentifier } from '../../core/identifier.ts'
 import { defaultLimits } from '../../core/limits.ts';
 import type { FilterSource, PutRequest, ScanRequest, TableVersion } from '../../core/requests.ts';
 import type { JsonObject, StrictJson } from '../../core/strict-json.ts';
-import type { FlightDescriptor } from '../streams/wire/messages.ts';
 import {
   filter,
   flag,
@@ -19,6 +18,7 @@ import {
   wholeNumber,
 } from './request-shape.ts';
 import { parseTimestamp } from './timestamp.ts';
+import type { FlightDescriptor } from './wire/messages.ts';
 
 const reservedScanFields = ['epoch', 'lease'] as const;
 const labelCharsMax = 256;

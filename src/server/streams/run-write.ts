@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
 import { indexSchema } from '../../catalog/schema/lookup.ts';
 import type { Schema } from '../../catalog/schema/types.ts';
-import type { Principal, TableDecision } from '../../core/access.ts';
-import { type ErrorCode, isServiceError, ServiceError } from '../../core/errors.ts';
+import { isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';
 import type { FieldId } from '../../core/ids.ts';
 import type { Limits } from '../../core/limits.ts';
@@ -16,8 +14,9 @@ import { leafColumn } from '../../scan/shape.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
 import type { FieldRights } from '../../write/conform.ts';
 import { type IngestResult, type IngestServices, ingest } from '../../write/ingest.ts';
-import { type Gate, type SeenTable, who } from '../gate.ts';
 import { parseFilterSource } from './scan-terms.ts';
+import type { OpenPut, StreamOutcome } from './stream-desk.ts';
+import type { PutSpec } from './write-spec.ts';
 
 /** One IPC message as a client sent it. */
 export interface IncomingMessage {
@@ -26,126 +25,69 @@ export interface IncomingMessage {
   readonly appMetadata?: Uint8Array | undefined;
 }
 
-export interface WriteServices {
-  readonly gate: Gate;
-  readonly auditor: Auditor;
-  readonly ingest: IngestServices;
+/** What writing takes besides the catalog: everything here may live in any thread. */
+export interface RunWriteServices {
+  readonly ingest: Omit<IngestServices, 'catalog'> & Pick<IngestServices['catalog'], 'objects'>;
   readonly limits: Limits;
-  /** Told of a table that did not exist before, so that policies can look up its columns. Never fails: the commit is made. */
-  readonly onCreated: (request: PutRequest) => Promise<void>;
 }
 
-export interface WriteObserver {
-  readonly received: (bytes: number) => void;
-  readonly committed: (rows: number) => void;
-}
-
-/**
- * Writes the rows of one DoPut as one commit. `messages` starts with the schema. `create` needs `write` on the namespace, the others
- * on the table. Whoever sees only some rows may append only such rows, and whoever does not see everything raw may not replace
- * what it cannot see.
- */
-export async function writePut(
-  request: PutRequest,
+/** Writes the rows of one opened DoPut as one commit, and ends it. `messages` starts with the schema. */
+export async function runPut(
+  open: OpenPut,
   messages: AsyncIterable<IncomingMessage>,
-  principal: Principal,
-  services: WriteServices,
-  observer: WriteObserver,
+  { ingest: { objects, ...rest }, limits }: RunWriteServices,
   signal: AbortSignal,
 ): Promise<IngestResult> {
-  const seen = await authorize(request, principal, services, signal);
-  const overwriteFilter = parseFilterSource(request.overwriteFilter, services.limits);
-  const tally = { bytes: 0, rows: 0 };
-  let outcome: 'complete' | ErrorCode = 'INTERNAL';
-  let snapshotId: string | null = null;
+  const { spec } = open;
+  const { request } = spec;
+  let outcome: StreamOutcome = 'INTERNAL';
+  let result: IngestResult | null = null;
   let columns: readonly number[] = [];
   try {
-    const incoming = await decodeMessages(messages, services.limits, (bytes) => {
-      tally.bytes += bytes;
-      observer.received(bytes);
-    });
+    const overwriteFilter = parseFilterSource(request.overwriteFilter, limits);
+    const incoming = await decodeMessages(messages, limits, (bytes) => open.received(bytes));
     const digest = requestDigest(request);
-    const admitRows = rowCheck(seen);
+    const admitRows = rowCheck(spec);
     const input = {
       request,
       overwriteFilter,
       schema: incoming.schema,
       batches: incoming.batches(digest),
-      ...(seen?.decision.restricted && { rights: (schema: Schema) => fieldRights(schema, seen.decision) }),
+      ...(spec.columns !== null && { rights: (schema: Schema) => fieldRights(schema, spec) }),
       admit: (batch: Batch, schema: Schema, firstRow: number): void => {
         columns = batch.schema.fields.map((field) => Number(field.metadata.get(fieldIdKey)));
         admitRows?.(batch, schema, firstRow);
       },
-      principal: principal.name,
-      recheck: () => services.gate.recheck(principal, seen, signal),
+      principal: spec.principal,
+      recheck: () => open.check(),
       digest: () => digest.text(),
     };
-    const result = await ingest(input, services.ingest, signal);
-    if (request.mode === 'create') await services.onCreated(request);
+    result = await ingest(input, { ...rest, catalog: { ...open.catalog, objects } }, signal);
     outcome = 'complete';
-    snapshotId = result.snapshotId;
-    tally.rows = result.rows;
-    observer.committed(result.rows);
     return result;
   } catch (error) {
     if (isServiceError(error)) outcome = error.code;
     throw error;
   } finally {
-    services.auditor.record({
-      kind: 'stream',
-      direction: 'write',
-      ...who(principal),
-      table: formatTable(request.table),
-      ...(seen === null
-        ? { policyVersion: null, policyDigest: null, determinedBy: [] }
-        : auditOfDecision(seen.decision)),
-      snapshotId,
-      columns,
-      ...tally,
-      outcome,
-    });
+    open.end(outcome, { columns, rows: result?.rows ?? 0, snapshotId: result?.snapshotId ?? null });
   }
-}
-
-/** The table that is written to; null where it is to be created. */
-async function authorize(
-  request: PutRequest,
-  principal: Principal,
-  { gate }: WriteServices,
-  signal: AbortSignal,
-): Promise<SeenTable | null> {
-  if (request.mode === 'create') {
-    await gate.requireCreate(principal, request.table);
-    return null;
-  }
-  const seen = await gate.see(principal, request.table, signal);
-  gate.require(principal, seen, 'write');
-  if (request.mode === 'overwrite' && seen.decision.restricted) {
-    throw new ServiceError(
-      'PERMISSION_DENIED',
-      `${principal.name} does not see every row and column of ${formatTable(request.table)} as it is, and may not replace any`,
-    );
-  }
-  return seen;
 }
 
 /**
  * For whom reads the table, a field that is excluded does not exist in writes either. Whoever may only write may fill every field, but is
  * told none that it does not name.
  */
-function fieldRights(schema: Schema, { actions, columns }: TableDecision): FieldRights {
-  const visible = indexSchema(visibleSchema(schema, columns)).byId;
+function fieldRights(schema: Schema, { columns, reads }: PutSpec): FieldRights {
+  const visible = indexSchema(visibleSchema(schema, columns ?? new Map())).byId;
   const named = (id: FieldId): boolean => visible.has(id);
-  return { named, writable: actions.has('readTable') ? named : () => true };
+  return { named, writable: reads ? named : () => true };
 }
 
 /** Refuses rows that their writer could not read back. */
-function rowCheck(seen: SeenTable | null): ((batch: Batch, schema: Schema, firstRow: number) => void) | null {
-  const rowFilter = seen?.decision.rowFilter ?? null;
-  if (seen === null || rowFilter === null || !seen.decision.actions.has('readTable')) return null;
-  const { schemas } = seen.table.metadata;
+function rowCheck({ rows }: PutSpec): ((batch: Batch, schema: Schema, firstRow: number) => void) | null {
+  if (rows === null) return null;
   return (batch, schema, firstRow) => {
-    const { filter } = bindRowFilter(rowFilter, [schema, ...schemas]);
+    const { filter } = bindRowFilter(rows.filter, [schema, ...rows.schemas]);
     const admitted = evaluateFilter(
       filter,
       (id) =>

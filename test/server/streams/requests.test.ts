@@ -8,8 +8,8 @@ import {
   parsePutRequest,
   parseScanDescriptor,
   parseScanRequest,
-} from '../../../src/server/flight/requests.ts';
-import { parseTimestamp } from '../../../src/server/flight/timestamp.ts';
+} from '../../../src/server/streams/requests.ts';
+import { parseTimestamp } from '../../../src/server/streams/timestamp.ts';
 
 const bytes = (value: unknown): Uint8Array =>
   new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
