@@ -3,14 +3,13 @@ import type { TableMetadata } from '../catalog/metadata/types.ts';
 import { type NameMapping, nameMappingProperty, parseNameMapping } from '../catalog/schema/name-mapping.ts';
 import type { PrimitiveType, Schema } from '../catalog/schema/types.ts';
 import type { FieldId } from '../core/ids.ts';
-import type { Column } from './arrow/column.ts';
 import type { BoundFilter } from './filter/bind.ts';
 import type { BoundCondition } from './filter/bound.ts';
 import type { FooterCache } from './footers.ts';
 import type { ParquetFile } from './parquet/footer.ts';
-import { pageRanges } from './parquet/page-ranges.ts';
+import { type PageRanges, pageRanges } from './parquet/page-ranges.ts';
 import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project.ts';
-import { openRowGroup } from './parquet/read.ts';
+import { clipRanges, type RowRange } from './parquet/row-set.ts';
 import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
 import { metricsMayMatch } from './prune/metrics.ts';
 import type { WeightedRun } from './shards.ts';
@@ -91,44 +90,36 @@ function mayMatch(filter: BoundFilter | null, file: ParquetFile, rowGroup: numbe
   return metricsMayMatch(filter, rowGroupMetrics(file, rowGroup, mapping), file.metadata.rowGroups[rowGroup]!.rows);
 }
 
-/** Rows that are certainly to be read: `startRow` counts rows of the file. */
-export interface ReadableRun {
-  readonly file: number;
-  readonly startRow: number;
-  readonly rows: number;
-  /** Bytes of a row, decompressed but still encoded: dictionaries make decoded ones larger. */
-  readonly rowBytes: number;
-  /** Fetches the run's bytes; `batchRows` is how many rows will be asked for at a time. */
-  open(batchRows: number): Promise<OpenRun>;
-}
-
-/** A run's bytes in memory, decoded as rows are asked for. */
-export interface OpenRun {
+/** The rows of one row group that its statistics and page index leave over: at least one. */
+export interface ReadableGroup {
+  /** Place of the file in the plan. */
+  readonly at: number;
+  readonly file: ParquetFile;
+  readonly rowGroup: number;
+  /** Ascending and apart from each other. */
+  readonly rows: readonly RowRange[];
+  /** Where the pages of some leaves lie, as far as their index was read. */
+  readonly places: PageRanges['places'];
   readonly bytesRead: number;
-  /** The columns of rows [start, end) of the run; ascending ranges decode each page once. */
-  read(start: number, end: number): readonly Column[];
 }
 
-/** The parts of a run that statistics and the page index leave over, in order. */
-export async function readableRuns(
+/** The row groups of a run that may hold a row, in order; what is not needed for that is not read. */
+export async function* readableGroups(
   context: FileContext,
   run: RowGroupRun,
   signal: AbortSignal,
-): Promise<ReadableRun[]> {
+): AsyncGenerator<ReadableGroup> {
   const file = await context.footers.open(context.files[run.file]!, signal);
-  const projection = projectionOf(context, file);
   const mapping = filterMapping(context, file);
-  const leaves = projectedLeaves(projection);
   const { pruneFilter } = context;
   const end = run.startRow + run.rows;
-  const readable: ReadableRun[] = [];
   for (const [rowGroup, group] of file.metadata.rowGroups.entries()) {
     const isWanted = run.rowGroup === null || run.rowGroup === rowGroup;
     if (!isWanted || group.startRow >= end || group.startRow + group.rows <= run.startRow) continue;
     if (!mayMatch(pruneFilter, file, rowGroup, mapping)) continue;
-    const ranges =
+    const found =
       pruneFilter === null
-        ? [{ start: 0, end: group.rows }]
+        ? { ranges: [{ start: 0, end: group.rows }], places: new Map(), bytesRead: 0 }
         : await pageRanges({
             file,
             rowGroup,
@@ -136,28 +127,10 @@ export async function readableRuns(
             mayMatch: (metrics, rows) => metricsMayMatch(pruneFilter, metrics, rows),
             signal,
           });
-    const groupBytes = leaves.reduce((sum, leaf) => sum + group.chunks[leaf.index]!.uncompressedBytes, 0);
-    for (const range of ranges) {
-      const rows = {
-        start: Math.max(range.start, run.startRow - group.startRow),
-        end: Math.min(range.end, end - group.startRow),
-      };
-      if (rows.start >= rows.end) continue;
-      readable.push({
-        file: run.file,
-        startRow: group.startRow + rows.start,
-        rows: rows.end - rows.start,
-        rowBytes: groupBytes / Math.max(1, group.rows),
-        async open(batchRows) {
-          const reader = await openRowGroup({ file, projection, rowGroup, rows, batchRows, signal });
-          const read = (first: number, last: number): readonly Column[] =>
-            reader.read({ start: rows.start + first, end: rows.start + last });
-          return { bytesRead: reader.bytesRead, read };
-        },
-      });
-    }
+    const { places, bytesRead } = found;
+    const rows = clipRanges(found.ranges, run.startRow - group.startRow, end - group.startRow);
+    if (rows.length > 0) yield { at: run.file, file, rowGroup, rows, places, bytesRead };
   }
-  return readable;
 }
 
 const projectionOf = ({ read, nameMapping }: FileContext, file: ParquetFile) =>

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Schema } from '../catalog/schema/types.ts';
 import { throwIfCancelled } from '../core/cancellation.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { FieldId } from '../core/ids.ts';
@@ -8,15 +9,20 @@ import { columnBytes } from './arrow/kernels/bytes.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
 import { takeColumn } from './arrow/kernels/take.ts';
 import { createBatchCutter } from './batch-cutter.ts';
-import type { BoundFilter } from './filter/bind.ts';
+import { type BoundFilter, conjunction, referencedFields } from './filter/bind.ts';
 import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
 import { after, joinPieces, type Piece, slicePiece, splitPieces } from './pieces.ts';
 import type { ScanServices, ScanWork } from './plan.ts';
+import { leafIds, pruneToLeaves } from './projection.ts';
+import { prunablePart } from './prune/prunable.ts';
+import { type ReadAheadSource, readAhead } from './read-ahead.ts';
 import type { MaskKeys } from './restrict/masks.ts';
 import { restrictBatch } from './restrict/restrict.ts';
-import { type FileContext, type OpenRun, type ReadableRun, type RowGroupRun, readableRuns } from './row-groups.ts';
+import type { RowGroupRun } from './row-groups.ts';
 import { leafColumn, shapeColumns } from './shape.ts';
 import { isBefore, type Position, type ShardRange } from './shards.ts';
+import { type Stretch, type StretchContext, stretchesOf } from './stretches.ts';
+import { visibleSchema } from './visible-schema.ts';
 
 export interface StreamOptions {
   /** Rows of a batch at most; null = as many as make a message of about `bytesTarget`. */
@@ -60,7 +66,7 @@ export async function* streamRange(
   const cutter = createBatchCutter(batchRows, options.bytesTarget * valueShare);
   let rowsLeft = options.rowsLeft ?? Number.POSITIVE_INFINITY;
   const windows = { rowsMax: batchRows, bytesTarget: options.bytesTarget * valueShare };
-  for await (const found of pieces(plan, range, windows, options.maskKeys, services, signal)) {
+  for await (const found of pieces(plan, range, windows, options, services, signal)) {
     if (rowsLeft <= 0) return;
     const piece = found.rows > rowsLeft ? slicePiece(found, 0, rowsLeft) : found;
     rowsLeft -= piece.rows;
@@ -78,22 +84,45 @@ interface Windows {
   readonly bytesTarget: number;
 }
 
-/** The output rows of each window of each row group, in order, the next row group being fetched meanwhile. */
+/** The output rows of each window of each stretch, in order, the next stretches being fetched meanwhile. */
 async function* pieces(
   plan: ScanWork,
   range: ShardRange,
   windows: Windows,
-  maskKeys: MaskKeys,
+  { maskKeys, rowsLeft }: StreamOptions,
   services: ScanServices,
   signal: AbortSignal,
 ): AsyncGenerator<Piece> {
-  for await (const { run, opened } of readAhead(plan, range, windows, services, signal)) {
-    let windowRows = windowRowsFor(run.rowBytes, windows);
-    for (let start = 0; start < run.rows; ) {
+  const { nameMapping, files, pruneFilter, schemas } = plan;
+  const { footers, limits, onRead } = services;
+  const shaping = shapingOf(plan, maskKeys);
+  const context: StretchContext = {
+    nameMapping,
+    files,
+    pruneFilter,
+    filter: shaping.rawFilter,
+    read: schemas.read,
+    wanted: shaping.wanted,
+    footers,
+    limits,
+    windowRows: (rowBytes) => windowRowsFor(rowBytes, windows),
+    passed: { of: 0, passed: 0 },
+    ...(onRead === undefined ? {} : { onRead }),
+  };
+  // A stream that may end soon does not read far ahead.
+  const sourcesMax = rowsLeft !== null ? Math.min(2, limits.readAheadGroupsMax) : limits.readAheadGroupsMax;
+  const room = { bytesMax: limits.readAheadBytesMax, sourcesMax };
+  for await (const stretch of readAhead(stretchSources(plan, range, context), room, signal)) {
+    let windowRows = windowRowsFor(stretch.rowBytes, windows);
+    for (let start = 0; start < stretch.rows; ) {
       throwIfCancelled(signal);
-      const end = Math.min(run.rows, start + windowRows);
-      const raw = opened.read(start, end);
-      const piece = shapePiece(plan, raw, end - start, { file: run.file, row: run.startRow + start }, maskKeys);
+      const end = Math.min(stretch.rows, start + windowRows);
+      const raw = stretch.read(start, end);
+      const piece = shapePiece(shaping, raw, {
+        file: stretch.file,
+        at: stretch.storedAt(start, end),
+        rows: end - start,
+      });
       if (piece.rows > 0) yield piece;
       // What stands in dictionaries is larger than the file says: the next window is as large as this one suggests.
       const rawBytes = raw.reduce((sum, column) => sum + columnBytes(column), 0);
@@ -102,6 +131,18 @@ async function* pieces(
       // Decoding does not await: between windows everybody else has a turn.
       await setImmediate();
     }
+    stretch.release();
+  }
+}
+
+function* stretchSources(
+  plan: ScanWork,
+  range: ShardRange,
+  context: StretchContext,
+): Generator<ReadAheadSource<Stretch>> {
+  for (const planned of plan.runs) {
+    const run = clipRun(planned, range);
+    if (run !== null) yield (room, signal) => stretchesOf(context, run, room, signal);
   }
 }
 
@@ -116,46 +157,6 @@ const valueShare = 0.95;
 // Bitmaps of windows that are multiples of it need no shifting.
 const windowRowsMin = 64;
 
-interface FetchedRun {
-  readonly run: ReadableRun;
-  readonly opened: OpenRun;
-}
-
-/** Fetches the range's runs in order, the next one while the consumer works on the last. */
-async function* readAhead(
-  plan: ScanWork,
-  range: ShardRange,
-  windows: Windows,
-  services: ScanServices,
-  signal: AbortSignal,
-): AsyncGenerator<FetchedRun> {
-  const { nameMapping, files, pruneFilter, schemas } = plan;
-  const context: FileContext = { nameMapping, files, pruneFilter, read: schemas.read, footers: services.footers };
-  const started: Promise<FetchedRun>[] = [];
-  const start = (run: ReadableRun): void => {
-    const fetched = run.open(windowRowsFor(run.rowBytes, windows)).then((opened) => {
-      services.onRead?.(opened.bytesRead, run.rows);
-      return { run, opened };
-    });
-    // A failure belongs to whoever awaits the fetch; a stream that ends before that leaves it unheard.
-    fetched.catch(() => undefined);
-    started.push(fetched);
-  };
-  for (const planned of plan.runs) {
-    const clipped = clipRun(planned, range);
-    if (clipped === null) continue;
-    for (const run of await readableRuns(context, clipped, signal)) {
-      throwIfCancelled(signal);
-      start(run);
-      if (started.length > readAheadRuns) yield started.shift()!;
-    }
-  }
-  while (started.length > 0) yield started.shift()!;
-}
-
-// Row groups whose bytes are fetched before their turn.
-const readAheadRuns = 1;
-
 function clipRun(run: RowGroupRun, range: ShardRange): RowGroupRun | null {
   const startRow = range.start.file === run.file ? Math.max(run.startRow, range.start.row) : run.startRow;
   const runEnd = run.startRow + run.rows;
@@ -165,22 +166,43 @@ function clipRun(run: RowGroupRun, range: ShardRange): RowGroupRun | null {
   return { ...run, startRow, rows: endRow - startRow };
 }
 
-function shapePiece(plan: ScanWork, raw: readonly Column[], rows: number, first: Position, keys: MaskKeys): Piece {
-  const { read, visible, output } = plan.schemas;
-  const admitted = plan.rowFilter === null ? null : select(plan.rowFilter, (id) => leafColumn(read, raw, id), rows);
-  let columns = take(raw, admitted);
-  let count = admitted?.length ?? rows;
-  let schema = read;
-  if (plan.access.restricted) {
-    const batch = { schema: arrowSchemaOf(read), rows: count, columns };
-    columns = restrictBatch(batch, plan.access.columns, keys).columns;
-    schema = visible;
-  }
-  const passing =
-    plan.clientFilter === null ? null : select(plan.clientFilter, (id) => leafColumn(schema, columns, id), count);
-  const shaped = take(shapeColumns(schema, columns, output), passing);
-  count = passing?.length ?? count;
-  return { columns: shaped, rows: count, file: first.file, at: storedRows(first.row, admitted, passing) };
+/** What happens to rows that passed on raw values. */
+interface Shaping {
+  readonly access: ScanWork['access'];
+  readonly maskKeys: MaskKeys;
+  /** What is still needed of them: what is sent, and what the filter below looks at. */
+  readonly wanted: Schema;
+  /** The same as the caller may see it. */
+  readonly visible: Schema;
+  readonly output: Schema;
+  /** What can be said of raw values: the row filter, and of the caller's filter what speaks of raw columns alone. */
+  readonly rawFilter: BoundFilter;
+  /** The caller's filter, where raw values did not decide all of it; null = they did. */
+  readonly filter: BoundFilter | null;
+}
+
+function shapingOf({ schemas, access, rowFilter, clientFilter }: ScanWork, maskKeys: MaskKeys): Shaping {
+  const isRaw = (id: FieldId): boolean => access.columns.get(id)?.kind === 'raw';
+  const fields = clientFilter === null ? new Set<FieldId>() : referencedFields(clientFilter);
+  const filter = [...fields].every(isRaw) ? null : clientFilter;
+  const rawFilter = conjunction([rowFilter ?? yes, clientFilter === null ? yes : prunablePart(clientFilter, isRaw)]);
+  const wanted = pruneToLeaves(schemas.read, new Set([...leafIds(schemas.output), ...(filter === null ? [] : fields)]));
+  const visible = access.restricted ? visibleSchema(wanted, access.columns) : wanted;
+  return { access, maskKeys, wanted, visible, output: schemas.output, rawFilter, filter };
+}
+
+const yes: BoundFilter = { kind: 'true' };
+
+function shapePiece(shaping: Shaping, raw: readonly Column[], { file, at, rows }: Omit<Piece, 'columns'>): Piece {
+  const { access, wanted, visible, output, filter } = shaping;
+  const columns = access.restricted
+    ? restrictBatch({ schema: arrowSchemaOf(wanted), rows, columns: raw }, access.columns, shaping.maskKeys).columns
+    : raw;
+  const passing = filter === null ? null : select(filter, (id) => leafColumn(visible, columns, id), rows);
+  const shaped = take(shapeColumns(visible, columns, output), passing);
+  if (passing === null) return { columns: shaped, rows, file, at };
+  const stored = passing.map((row) => (typeof at === 'number' ? at + row : at[row]!));
+  return { columns: shaped, rows: passing.length, file, at: stored };
 }
 
 /** The rows where the filter is true; null = all of them. */
@@ -196,12 +218,6 @@ function select(filter: BoundFilter, find: (id: FieldId) => Column | null, rows:
 
 const take = (columns: readonly Column[], rows: Int32Array | null): readonly Column[] =>
   rows === null ? columns : columns.map((column) => takeColumn(column, rows));
-
-function storedRows(first: number, admitted: Int32Array | null, passing: Int32Array | null): number | Int32Array {
-  const rows = passing ?? admitted;
-  if (rows === null) return first;
-  return rows.map((row) => first + (passing !== null && admitted !== null ? admitted[row]! : row));
-}
 
 /** Slices that are each at most a message's size, by the bytes of the visible rows alone. */
 function* cutToBytes(

@@ -14,8 +14,10 @@ import { evaluateFilter } from '../scan/filter/evaluate.ts';
 import type { FooterCache } from '../scan/footers.ts';
 import { metricsMustMatch } from '../scan/prune/metrics.ts';
 import { planFiles } from '../scan/prune/plan-files.ts';
-import { type FileContext, nameMappingOf, planRowGroups, readableRuns } from '../scan/row-groups.ts';
+import { unboundedRoom } from '../scan/read-ahead.ts';
+import { nameMappingOf, planRowGroups } from '../scan/row-groups.ts';
 import { leafColumn } from '../scan/shape.ts';
+import { stretchesOf } from '../scan/stretches.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 /** What an overwrite replaces (copy on write): files go as a whole, and rows of theirs that stay are written again. */
@@ -96,15 +98,25 @@ async function* survivingRows(
 ): AsyncGenerator<Batch> {
   if (filter === null || files.length === 0) return;
   const nameMapping = nameMappingOf(metadata);
-  const context: FileContext = { nameMapping, files, read: schema, pruneFilter: null, footers };
+  const context = {
+    nameMapping,
+    files,
+    read: schema,
+    wanted: schema,
+    filter: null,
+    pruneFilter: null,
+    footers,
+    limits,
+    windowRows: () => survivorRows,
+    passed: { of: 0, passed: 0 },
+  };
   const arrow = arrowSchemaOf(schema);
   const { runs } = await planRowGroups(context, limits.planFootersMax, signal);
   for (const planned of runs) {
-    for (const run of await readableRuns(context, planned, signal)) {
-      const opened = await run.open(survivorRows);
-      for (let start = 0; start < run.rows; start += survivorRows) {
-        const end = Math.min(run.rows, start + survivorRows);
-        const columns = opened.read(start, end);
+    for await (const stretch of stretchesOf(context, planned, unboundedRoom, signal)) {
+      for (let start = 0; start < stretch.rows; start += survivorRows) {
+        const end = Math.min(stretch.rows, start + survivorRows);
+        const columns = stretch.read(start, end);
         const kept = rowsNotTrue(evaluateFilter(filter, (id) => leafColumn(schema, columns, id)!, end - start));
         if (kept.length === 0) continue;
         yield { schema: arrow, rows: kept.length, columns: columns.map((column) => takeColumn(column, kept)) };

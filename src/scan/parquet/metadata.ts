@@ -54,6 +54,8 @@ export type ParquetLimits = Pick<
   | 'decompressedBytesMax'
   | 'decoderMemoryBytesMax'
   | 'rowGroupBytesMax'
+  | 'readGapBytesMax'
+  | 'readsAtOnceMax'
 >;
 
 const what = 'the Parquet footer';

@@ -1,10 +1,10 @@
 import type { FileMetrics } from '../../catalog/manifest/types.ts';
 import { boundConversion } from './bounds.ts';
-import type { RowRange } from './decode-leaf.ts';
 import type { ParquetFile } from './footer.ts';
 import type { ColumnChunk } from './metadata.ts';
 import { type ColumnIndex, type PagePlace, parseColumnIndex, parseOffsetIndex } from './page-index.ts';
 import { fetchRanges } from './ranges.ts';
+import type { RowRange } from './row-set.ts';
 import { type ParquetLeaf, repetitionLevelMax } from './schema.ts';
 import { emptyMetrics, type FieldOfLeaf, isTypeOrdered, type LeafMapping } from './statistics.ts';
 
@@ -25,29 +25,41 @@ interface IndexedLeaf {
   readonly index: ColumnIndex;
 }
 
+export interface PageRanges {
+  /** Ascending and apart from each other. */
+  readonly ranges: readonly RowRange[];
+  /** Where the pages of the leaves lie whose indexes were read. */
+  readonly places: ReadonlyMap<ParquetLeaf, readonly PagePlace[]>;
+  readonly bytesRead: number;
+}
+
 /**
- * The rows of a row group that may match by its page index, ascending and apart from each other; all rows where no mapped leaf has
- * one. Reads the indexes of the mapped leaves only. Throws CORRUPT_FILE, CANCELLED, and what the store throws.
+ * The rows of a row group that may match by its page index; all rows where no mapped leaf has one. Reads the indexes of the mapped
+ * leaves only. Throws CORRUPT_FILE, CANCELLED, and what the store throws.
  */
-export async function pageRanges(options: PageRangesOptions): Promise<readonly RowRange[]> {
+export async function pageRanges(options: PageRangesOptions): Promise<PageRanges> {
   const { file, mapping, signal } = options;
   const group = file.metadata.rowGroups[options.rowGroup];
-  if (group === undefined || group.rows === 0) return [];
+  if (group === undefined || group.rows === 0) return { ranges: [], places: new Map(), bytesRead: 0 };
   const candidates = [...mapping].filter(([leaf]) => {
     const chunk = group.chunks[leaf.index]!;
     // Below a list a row holds many values, so that no statement about values is one about rows.
     if (repetitionLevelMax(leaf) > 0 || !isTypeOrdered(file.metadata, leaf)) return false;
     return chunk.unreadable === null && chunk.columnIndex !== null && chunk.offsetIndex !== null;
   });
-  if (candidates.length === 0) return [{ start: 0, end: group.rows }];
+  if (candidates.length === 0) return { ranges: [{ start: 0, end: group.rows }], places: new Map(), bytesRead: 0 };
   const chunks = candidates.map(([leaf]): ColumnChunk => group.chunks[leaf.index]!);
   const ranges = chunks.flatMap((chunk) => [chunk.columnIndex!, chunk.offsetIndex!]);
-  const { parts } = await fetchRanges(file, ranges, signal);
+  const { parts, bytesRead } = await fetchRanges(file, ranges, signal);
   const leaves = candidates.map(([leaf, field], at): IndexedLeaf => {
     const pages = parseOffsetIndex(parts[2 * at + 1]!, chunks[at]!, group.rows);
     return { leaf, field, pages, index: parseColumnIndex(parts[2 * at]!, pages.length) };
   });
-  return matchingRanges(leaves, group.rows, options.mayMatch);
+  return {
+    ranges: matchingRanges(leaves, group.rows, options.mayMatch),
+    places: new Map(leaves.map(({ leaf, pages }) => [leaf, pages])),
+    bytesRead,
+  };
 }
 
 function matchingRanges(

@@ -150,21 +150,20 @@ test('the page index leaves the rows of the pages that may match', async () => {
     const [lower, upper] = [metrics.lowerBounds.get(fieldId(1))!, metrics.upperBounds.get(fieldId(1))!];
     return (decodeValue(type, lower) as bigint) <= wanted && wanted <= (decodeValue(type, upper) as bigint);
   };
-  const ranges = await pageRanges({ file, rowGroup: 1, mapping, mayMatch, signal });
+  const { ranges } = await pageRanges({ file, rowGroup: 1, mapping, mayMatch, signal });
   assert.equal(ranges.length, 1);
   const [range] = ranges;
   assert.ok(range!.start <= 23_456 && 23_456 < range!.end);
   assert.ok(range!.end - range!.start <= 10_000, `${range!.end - range!.start} rows`);
-  assert.deepEqual(await pageRanges({ file, rowGroup: 0, mapping, mayMatch, signal }), []);
+  assert.deepEqual((await pageRanges({ file, rowGroup: 0, mapping, mayMatch, signal })).ranges, []);
 });
 
 test('without a page index every row may match', async () => {
   const { file } = await open('plain');
   const leaf = leavesByFieldId(file, null).get(fieldId(1))!;
   const mapping = new Map([[leaf, { fieldId: fieldId(1), type: { kind: 'long' as const } }]]);
-  assert.deepEqual(await pageRanges({ file, rowGroup: 1, mapping, mayMatch: () => false, signal }), [
-    { start: 0, end: 100_000 },
-  ]);
+  const { ranges } = await pageRanges({ file, rowGroup: 1, mapping, mayMatch: () => false, signal });
+  assert.deepEqual(ranges, [{ start: 0, end: 100_000 }]);
 });
 
 test('a cancelled read is an error, never fewer rows', async () => {
@@ -186,16 +185,22 @@ test('columns beyond the byte limit are refused before they are read', async () 
   assert.equal(objects.reads.length, 0);
 });
 
-test('ranges merge across small gaps only', () => {
+test('ranges merge across gaps that are narrow and few beside what is wanted, the narrowest first', () => {
   const ranges = [
-    { start: 50, end: 60 },
-    { start: 0, end: 10 },
-    { start: 12, end: 20 },
-    { start: 5, end: 5 },
+    { start: 5_000, end: 6_000 },
+    { start: 0, end: 1_000 },
+    { start: 1_020, end: 2_000 },
+    { start: 500, end: 500 },
+    { start: 2_000, end: 2_500 },
+    { start: 2_560, end: 3_000 },
   ];
-  assert.deepEqual(mergeRanges(ranges, 2), [
-    { start: 0, end: 20 },
-    { start: 50, end: 60 },
+  const apart = { start: 5_000, end: 6_000 };
+  assert.deepEqual(mergeRanges(ranges, 10_000), [{ start: 0, end: 3_000 }, apart]);
+  assert.deepEqual(mergeRanges(ranges, 30), [{ start: 0, end: 2_500 }, { start: 2_560, end: 3_000 }, apart]);
+  assert.deepEqual(mergeRanges(ranges, 0), [
+    { start: 0, end: 1_000 },
+    { start: 1_020, end: 2_500 },
+    { start: 2_560, end: 3_000 },
+    apart,
   ]);
-  assert.deepEqual(mergeRanges(ranges, 100), [{ start: 0, end: 60 }]);
 });

@@ -239,7 +239,7 @@ test('the page index of a later row group leads to its rows', async () => {
   const id = schema.fields[0]!.id;
   const mapping = new Map([[leavesByFieldId(file, null).get(id)!, { fieldId: id, type: { kind: 'long' as const } }]]);
   const covers = (bounds: ReadonlyMap<number, Uint8Array>): bigint => Buffer.from(bounds.get(id)!).readBigInt64LE();
-  const ranges = await pageRanges({
+  const { ranges } = await pageRanges({
     file,
     rowGroup: 1,
     mapping,
