@@ -2,6 +2,7 @@ import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { ServiceError } from '../../core/errors.ts';
 import { decodeLz4Block } from './lz4-block.ts';
 import type { Codec } from './metadata.ts';
+import { decodeSnappy } from './snappy.ts';
 
 const corrupt = (problem: string, cause?: unknown): ServiceError =>
   new ServiceError('CORRUPT_FILE', `a Parquet page is damaged: ${problem}`, { cause });
@@ -42,8 +43,9 @@ function decompressAny(codec: Codec, body: Uint8Array, bytes: number): Uint8Arra
         return decodeHadoopLz4(body, bytes) ?? decodeLz4Block(body, bytes);
       case 'lz4-raw':
         return decodeLz4Block(body, bytes);
-      case 'lzo':
       case 'snappy':
+        return decodeSnappy(body, bytes);
+      case 'lzo':
         break;
       default:
         codec satisfies never;

@@ -1,4 +1,4 @@
-import type { ArrowType } from '../arrow/column.ts';
+import type { ArrowField, ArrowType } from '../arrow/column.ts';
 import type { ParquetLeaf } from './schema.ts';
 
 const bytesPerDecimal128 = 16;
@@ -70,4 +70,19 @@ export function rawType(leaf: ParquetLeaf): ArrowType {
     default:
       return leaf.physical satisfies never;
   }
+}
+
+/** The Arrow type of a leaf's bare chain from a depth on: what the decoder hands out. */
+export function chainField(leaf: ParquetLeaf, depth: number): ArrowField {
+  const node = leaf.chain[depth]!;
+  const field = (type: ArrowType, nullable: boolean): ArrowField => ({
+    name: `n${depth}`,
+    type,
+    nullable,
+    metadata: new Map(),
+  });
+  const item: ArrowType =
+    node.kind === 'leaf' ? rawType(leaf) : { kind: 'struct', fields: [chainField(leaf, depth + 1)] };
+  if (node.repetition !== 'repeated') return field(item, node.repetition === 'optional');
+  return field({ kind: 'list', element: field(item, false) }, false);
 }

@@ -1,7 +1,8 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { ServiceError } from '../../core/errors.ts';
 import type { ArrowType, BytesColumn, Column, FixedColumn } from '../arrow/column.ts';
 import { castColumn } from '../arrow/kernels/cast.ts';
+import { hydrate } from '../arrow/kernels/hydrate.ts';
 import { nullColumn } from '../arrow/kernels/null-column.ts';
 import { withValues, wordsOf } from '../arrow/kernels/typed-views.ts';
 import { naturalType } from './leaf-type.ts';
@@ -15,9 +16,25 @@ export type LeafConversion = (column: Column) => Column;
  * How a leaf's values become `to`; null where they never can. Allowed are the leaf's own type, Iceberg's promotions (table spec,
  * "Schema Evolution"), any zone of a timestamp (the table's schema decides), coarser time units made finer, and INT96, bare bytes
  * and enums as what old writers meant by them. A conversion throws SCHEMA_MISMATCH for a value that does not fit and CORRUPT_FILE
- * for text that is not UTF-8.
+ * for text that is not UTF-8. Texts and bytes in a dictionary stay there: its entries are converted once, not once per window.
  */
 export function leafConversion(leaf: ParquetLeaf, to: ArrowType): LeafConversion | null {
+  const convert = plainConversion(leaf, to);
+  if (convert === null || leaf.physical !== 'byte-array') return convert;
+  const converted = new WeakMap<Column, Column>();
+  return (column) => {
+    if (column.kind !== 'dictionary') return convert(column);
+    const known = converted.get(column.dictionary);
+    const dictionary = known ?? convert(column.dictionary);
+    if (known === undefined) converted.set(column.dictionary, dictionary);
+    if (dictionary.kind === 'null') return nullColumn(to, column.length);
+    const result: Column = { ...column, type: to, dictionary };
+    return dictionary.kind === 'bytes' ? result : hydrate(result);
+  };
+}
+
+/** {@link leafConversion} of values that stand in no dictionary. */
+function plainConversion(leaf: ParquetLeaf, to: ArrowType): LeafConversion | null {
   const natural = naturalType(leaf);
   if (natural.kind === 'null') return (column) => nullColumn(to, column.length);
   if (leaf.physical === 'int96') {
@@ -148,6 +165,8 @@ function checkUtf8(column: Column): BytesColumn {
   const text = values.subarray(0, offsets[length]!);
   const bad = (): ServiceError =>
     new ServiceError('CORRUPT_FILE', 'a Parquet text column holds bytes that are not UTF-8');
+  // In plain ASCII every value is sound, wherever it begins.
+  if (isAscii(text)) return column;
   if (!isUtf8(text)) throw bad();
   // The whole is sound, so a value can only be wrong by beginning inside a character.
   for (let row = 0; row < length; row++) {

@@ -1,38 +1,112 @@
+/** Copies are made by words, which may write so many bytes behind their end. */
+const slackBytes = 8;
+/** From here on a literal is copied by `set`, whose cost is that of making a view. */
+const setBytesMin = 128;
+
 /**
- * Decodes the first `wanted` bytes of a raw snappy block (google/snappy, format_description.txt): all of it where the block is no
- * longer. Throws RangeError for anything that reads or writes outside of its buffers, and where the block is shorter than `wanted`.
+ * Decodes a raw snappy block (google/snappy, format_description.txt) that declares exactly `bytes` bytes. Throws RangeError for
+ * anything that reads or writes outside of its buffers, and for a block that is longer or shorter than declared.
  */
+export function decodeSnappy(block: Uint8Array, bytes: number): Uint8Array {
+  const { length, start } = preamble(block);
+  if (length !== bytes) throw new RangeError(`the block declares ${length} bytes`);
+  const out = new Uint8Array(bytes + slackBytes);
+  const end = decodeElements(block, start, out, bytes, false);
+  if (end !== block.length) throw new RangeError('bytes follow the end of the block');
+  return out.subarray(0, bytes);
+}
+
+/** The first `wanted` bytes of a block; shorter ones are refused like damaged ones. */
 export function decodeSnappyPrefix(block: Uint8Array, wanted: number): Uint8Array {
-  let from = 0;
-  while (from < 5 && block[from]! >= 0x80) from++;
-  from++;
-  const out = new Uint8Array(wanted);
+  const out = new Uint8Array(wanted + slackBytes);
+  decodeElements(block, preamble(block).start, out, wanted, true);
+  return out.subarray(0, wanted);
+}
+
+/** The uncompressed length, a number of up to 32 bits. */
+function preamble(block: Uint8Array): { length: number; start: number } {
+  let length = 0;
+  for (let at = 0; at < 5; at++) {
+    if (at >= block.length) break;
+    const part = block[at]!;
+    length += (part & 0x7f) * 2 ** (7 * at);
+    if (part < 0x80) return { length, start: at + 1 };
+  }
+  throw new RangeError('the block has no length');
+}
+
+/**
+ * Writes `bytes` bytes to `out`, which has slack behind them, and gives the place after the last element read. Short runs are copied
+ * eight bytes at a time, by two words: most literals and copies have fewer than 64, where `set` and `copyWithin` cost more to call than
+ * to do.
+ */
+function decodeElements(block: Uint8Array, start: number, out: Uint8Array, bytes: number, cutsOff: boolean): number {
+  const source = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  const target = new DataView(out.buffer, out.byteOffset, out.byteLength);
+  const end = block.length;
+  let from = start;
   let to = 0;
-  const little = (bytes: number): number => {
-    if (bytes > block.length - from) throw new RangeError('the block ends in a number');
-    let value = 0;
-    for (let at = 0; at < bytes; at++) value += block[from++]! * 2 ** (8 * at);
-    return value;
-  };
-  while (to < wanted) {
-    if (from >= block.length) throw new RangeError('the block is shorter than declared');
+  while (to < bytes) {
+    if (from >= end) throw new RangeError('the block is shorter than declared');
     const tag = block[from++]!;
-    if ((tag & 3) === 0) {
-      const short = tag >> 2;
-      const length = (short < 60 ? short : little(short - 59)) + 1;
-      if (length > block.length - from) throw new RangeError('a literal runs past the end');
-      const taken = Math.min(length, wanted - to);
-      out.set(block.subarray(from, from + taken), to);
+    const kind = tag & 3;
+    let length: number;
+    if (kind === 0) {
+      length = (tag >>> 2) + 1;
+      if (length > 60) {
+        const extra = length - 60;
+        if (extra > end - from) throw new RangeError('the block ends in a number');
+        length = little(block, from, extra) + 1;
+        from += extra;
+      }
+      if (length > end - from) throw new RangeError('a literal runs past the end');
+      if (length > bytes - to) {
+        if (!cutsOff) throw new RangeError('the block is longer than declared');
+        length = bytes - to;
+      }
+      if (length < setBytesMin && from + length + slackBytes <= end) {
+        for (let at = 0; at < length; at += 8) {
+          target.setInt32(to + at, source.getInt32(from + at, true), true);
+          target.setInt32(to + at + 4, source.getInt32(from + at + 4, true), true);
+        }
+      } else out.set(block.subarray(from, from + length), to);
       from += length;
-      to += taken;
+      to += length;
       continue;
     }
-    const kind = tag & 3;
-    const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
-    const distance = kind === 1 ? ((tag >> 5) << 8) + little(1) : little(kind === 2 ? 2 : 4);
+    let distance: number;
+    if (kind === 1) {
+      if (from >= end) throw new RangeError('the block ends in a number');
+      length = ((tag >>> 2) & 7) + 4;
+      distance = ((tag >>> 5) << 8) | block[from++]!;
+    } else {
+      const size = kind === 2 ? 2 : 4;
+      if (size > end - from) throw new RangeError('the block ends in a number');
+      length = (tag >>> 2) + 1;
+      distance = kind === 2 ? block[from]! | (block[from + 1]! << 8) : little(block, from, 4);
+      from += size;
+    }
     if (distance === 0 || distance > to) throw new RangeError('a copy lies outside of the block');
-    const taken = Math.min(length, wanted - to);
-    for (let at = 0; at < taken; at++, to++) out[to] = out[to - distance]!;
+    if (length > bytes - to) {
+      if (!cutsOff) throw new RangeError('the block is longer than declared');
+      length = bytes - to;
+    }
+    if (distance >= 8) {
+      for (let at = to, stop = to + length; at < stop; at += 8) {
+        target.setInt32(at, target.getInt32(at - distance, true), true);
+        target.setInt32(at + 4, target.getInt32(at - distance + 4, true), true);
+      }
+    } else {
+      // What a copy repeats may be what it has just written.
+      for (let at = to, stop = to + length; at < stop; at++) out[at] = out[at - distance]!;
+    }
+    to += length;
   }
-  return out;
+  return from;
+}
+
+function little(block: Uint8Array, start: number, count: number): number {
+  let value = 0;
+  for (let at = 0; at < count; at++) value += block[start + at]! * 2 ** (8 * at);
+  return value;
 }

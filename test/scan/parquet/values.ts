@@ -30,6 +30,8 @@ function valueAt(column: Column, row: number): PlainValue {
       const fields = column.type.kind === 'struct' ? column.type.fields.map((field) => field.name) : ['key', 'value'];
       return Object.fromEntries(column.children.map((child, at) => [fields[at], valueAt(child, row)]));
     }
+    case 'dictionary':
+      return valueAt(column.dictionary, column.indices[row]!);
     default:
       throw new Error(`values of ${column.kind} columns are not compared`);
   }

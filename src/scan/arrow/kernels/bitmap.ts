@@ -53,18 +53,53 @@ export function allOnes(bits: number): Uint8Array {
   return bitmap;
 }
 
-/** Copies `bits` bits of `source` (null = all ones) to bit `at` of `target`, whose bits from there on are still 0. */
-export function appendBits(target: Uint8Array, at: number, source: Uint8Array | null, bits: number): void {
-  if (bits === 0) return;
-  const first = at >>> 3;
-  const shift = at & 7;
-  const last = (at + bits - 1) >>> 3;
-  for (let byte = 0, left = bits; left > 0; byte++, left -= 8) {
-    let value = source === null ? 0xff : source[byte]!;
-    if (left < 8) value &= (1 << left) - 1;
-    target[first + byte]! |= value << shift;
-    if (shift > 0 && first + byte < last) target[first + byte + 1]! |= value >>> (8 - shift);
+/** Copies `bits` bits of `source` (null = all ones) from bit `from` on to bit `at` of `target`, whose bits there are still 0. */
+export function appendBits(target: Uint8Array, at: number, source: Uint8Array | null, bits: number, from = 0): void {
+  if (source === null) {
+    setBits(target, at, at + bits);
+    return;
   }
+  // Whole bytes of the target come from one or two of the source's; the ends go bit by bit.
+  const head = Math.min(bits, -at & 7);
+  for (let bit = 0; bit < head; bit++) target[at >>> 3]! |= bitAt(source, from + bit) << ((at + bit) & 7);
+  const first = (at + head) >>> 3;
+  const whole = (bits - head) >>> 3;
+  const start = (from + head) >>> 3;
+  const shift = (from + head) & 7;
+  if (shift === 0) target.set(source.subarray(start, start + whole), first);
+  else {
+    for (let byte = 0; byte < whole; byte++) {
+      target[first + byte] = (source[start + byte]! >>> shift) | (source[start + byte + 1]! << (8 - shift));
+    }
+  }
+  for (let bit = head + whole * 8; bit < bits; bit++) {
+    target[(at + bit) >>> 3]! |= bitAt(source, from + bit) << ((at + bit) & 7);
+  }
+}
+
+/** Sets bits [start, end). */
+export function setBits(target: Uint8Array, start: number, end: number): void {
+  if (start >= end) return;
+  const [first, last] = [start >>> 3, end >>> 3];
+  const headMask = 0xff << (start & 7);
+  const tailMask = (1 << (end & 7)) - 1;
+  if (first === last) {
+    target[first]! |= headMask & tailMask;
+    return;
+  }
+  target[first]! |= headMask;
+  target.fill(0xff, first + 1, last);
+  if (tailMask !== 0) target[last]! |= tailMask;
+}
+
+/** Set bits among bits [start, end). */
+export function countBits(bitmap: Uint8Array, start: number, end: number): number {
+  const [first, last] = [start >>> 3, end >>> 3];
+  const tail = (end & 7) === 0 ? 0 : bitmap[last]! & ((1 << (end & 7)) - 1);
+  if (first === last) return popCount(tail >>> (start & 7));
+  let count = popCount(bitmap[first]! >>> (start & 7)) + popCount(tail);
+  for (let at = first + 1; at < last; at++) count += popCount(bitmap[at]!);
+  return count;
 }
 
 /** Bits set in both; null stands for all ones. The result is fresh, or null where both are null. */
