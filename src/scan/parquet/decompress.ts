@@ -1,8 +1,10 @@
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { ServiceError } from '../../core/errors.ts';
 import { decodeLz4Block } from './lz4-block.ts';
 import type { Codec } from './metadata.ts';
 import { decodeSnappy } from './snappy.ts';
+import { decodeZstd } from './zstd.ts';
+import { decompressZstdPage } from './zstd-page.ts';
 
 const corrupt = (problem: string, cause?: unknown): ServiceError =>
   new ServiceError('CORRUPT_FILE', `a Parquet page is damaged: ${problem}`, { cause });
@@ -38,7 +40,7 @@ function decompressAny(codec: Codec, body: Uint8Array, bytes: number): Uint8Arra
       case 'brotli':
         return brotliDecompressSync(body, options);
       case 'zstd':
-        return zstdDecompressSync(body, options);
+        return bytes <= outputStepBytesMax ? decompressZstdPage(body, bytes) : zstdDecompressSync(body, options);
       case 'lz4':
         return decodeHadoopLz4(body, bytes) ?? decodeLz4Block(body, bytes);
       case 'lz4-raw':
