@@ -123,13 +123,18 @@ class Http2Transport implements CallTransport {
     const stream = this.#stream;
     while (this.#waiting.length > 0 && this.#ahead < this.#options.aheadBytes && !this.gone) {
       const { piece, left } = this.#waiting.shift()!;
-      this.#ahead += piece.bytes.length;
-      stream.write(piece.bytes, (error) => {
+      const { parts, byteLength, frameBytes } = piece;
+      this.#ahead += byteLength;
+      // One system call for all parts, and one callback.
+      stream.cork();
+      for (const part of parts.slice(0, -1)) stream.write(part);
+      stream.write(parts.at(-1)!, (error) => {
         if (error) return;
-        this.#ahead -= piece.bytes.length;
-        left(piece.frameBytes);
+        this.#ahead -= byteLength;
+        left(frameBytes);
         this.#write();
       });
+      stream.uncork();
     }
     this.#finish();
   }
