@@ -3,7 +3,6 @@ import { ServiceError } from '../../core/errors.ts';
 import { decodeLz4Block } from './lz4-block.ts';
 import type { Codec } from './metadata.ts';
 import { decodeSnappy } from './snappy.ts';
-import { decodeZstd } from './zstd.ts';
 import { decompressZstdPage } from './zstd-page.ts';
 
 const corrupt = (problem: string, cause?: unknown): ServiceError =>
@@ -40,7 +39,7 @@ function decompressAny(codec: Codec, body: Uint8Array, bytes: number): Uint8Arra
       case 'brotli':
         return brotliDecompressSync(body, options);
       case 'zstd':
-        return bytes <= outputStepBytesMax ? decompressZstdPage(body, bytes) : zstdDecompressSync(body, options);
+        return decompressZstdPage(body, bytes);
       case 'lz4':
         return decodeHadoopLz4(body, bytes) ?? decodeLz4Block(body, bytes);
       case 'lz4-raw':
