@@ -115,8 +115,8 @@ export interface Batch {
 }
 
 /** Null-free fixed-width values as they lie in a Parquet page that the wire carries as it is: only the IPC encoder takes it. */
-export interface PackedColumn {
-  readonly kind: 'packed';
+export interface StoredColumn {
+  readonly kind: 'stored';
   readonly type: ArrowType;
   readonly length: number;
   /** Bytes of the values, unpacked. */
@@ -130,7 +130,7 @@ export interface PackedColumn {
 export interface WireBatch {
   readonly schema: ArrowSchema;
   readonly rows: number;
-  readonly columns: readonly (Column | PackedColumn)[];
+  readonly columns: readonly (Column | StoredColumn)[];
 }
 
 export const fieldIdKey = 'PARQUET:field_id';

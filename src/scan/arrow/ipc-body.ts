@@ -1,5 +1,5 @@
 import { ServiceError } from '../../core/errors.ts';
-import type { PackedColumn } from './column.ts';
+import type { StoredColumn } from './column.ts';
 import { compressBuffer, type IpcCodec, type IpcCompression, lengthPrefix, storedRaw } from './ipc-compression.ts';
 import { bitmapBytes } from './kernels/bitmap.ts';
 import { bytesOf } from './kernels/typed-views.ts';
@@ -19,7 +19,7 @@ export interface BodyWriter {
   /** A bitmap; bits behind `length` in its last byte are sent as 0. */
   bits(bitmap: Uint8Array, length: number): void;
   /** Values that are already as the wire carries them. */
-  packed(column: PackedColumn): void;
+  stored(column: StoredColumn): void;
 }
 
 const alignment = 8;
@@ -54,7 +54,7 @@ export function bodyWriter(compression: IpcCompression): BodyWriter {
     bytes,
     words: (buffer) => bytes(bytesOf(buffer)),
     bits: (bitmap, length) => bytes(exactBits(bitmap, length)),
-    packed: (column) => {
+    stored: (column) => {
       if (codec !== 'zstd') throw new ServiceError('INTERNAL', 'a stored page goes to the wire of a zstd stream alone');
       append([lengthPrefix(column.compressed ? column.bytes : storedRaw), column.frame]);
     },

@@ -44,7 +44,7 @@ export function dictionaryIds(batch: WireBatch): DictionaryIds {
       });
   };
   batch.columns.forEach((column, at) => {
-    if (column.kind !== 'packed') visit(column, String(at));
+    if (column.kind !== 'stored') visit(column, String(at));
   });
   return ids;
 }
@@ -98,10 +98,10 @@ function encodeWith(
     sent.set(key, dictionary);
   };
   batch.columns.forEach((column, at) => {
-    if (column.kind === 'packed') {
+    if (column.kind === 'stored') {
       body.node(column.length, 0);
       body.bytes(noBytes);
-      body.packed(column);
+      body.stored(column);
     } else writeColumn(body, column, String(at), ids, sendDictionary);
   });
   messages.push(encodeRecordBatch(body, batch.rows));

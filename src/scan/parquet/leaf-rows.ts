@@ -4,6 +4,7 @@ import { concatColumns } from '../arrow/kernels/concat.ts';
 import { takeColumn } from '../arrow/kernels/take.ts';
 import type { LeafReader } from './decode-leaf.ts';
 import type { PagePlace } from './page-index.ts';
+import type { DataPage } from './pages.ts';
 import type { RowRange } from './row-set.ts';
 
 /** One leaf's values by the rows of its row group, as far as they are at hand. */
@@ -12,6 +13,13 @@ export interface LeafRows {
   read(rows: RowRange): Column;
   /** Single rows, ascending; at least one. */
   take(rows: Int32Array): Column;
+  /** The data pages with the rows that they hold, where pages of the leaf hold whole rows; else null. Nothing is decoded for them. */
+  pages(): readonly PlacedPage[] | null;
+}
+
+/** A data page and its rows of the row group. */
+export interface PlacedPage extends RowRange {
+  readonly page: DataPage;
 }
 
 /** Where more than one row of so many is wanted, all of them are decoded and the wanted ones gathered. */
@@ -43,7 +51,20 @@ export function leafRows(reader: LeafReader, places: readonly PagePlace[]): Leaf
       if (reader.take !== undefined && wanted.length * denseShare < span) return reader.take(wanted);
       return gather(reader, wanted);
     },
+    pages: () => (reader.pages === null ? null : placed(reader.pages, sections)),
   };
+}
+
+function placed(pages: readonly DataPage[], sections: readonly Section[]): PlacedPage[] {
+  let start = 0;
+  let at = 0;
+  return pages.map((page) => {
+    while (at < sections.length - 1 && sections[at]!.end - sections[at]!.shift <= start) at++;
+    const { shift } = sections[at]!;
+    const first = start;
+    start += page.values;
+    return { page, start: first + shift, end: start + shift };
+  });
 }
 
 function sectionsOf(places: readonly PagePlace[]): Section[] {

@@ -1,6 +1,7 @@
 import type { Limits } from '../../core/limits.ts';
 import type { Column } from '../arrow/column.ts';
 import type { ColumnChunk } from './metadata.ts';
+import type { DataPage } from './pages.ts';
 import type { RowRange } from './row-set.ts';
 import type { ParquetLeaf } from './schema.ts';
 
@@ -27,4 +28,6 @@ export interface LeafReader {
   read(rows: RowRange): Column;
   /** Single rows, ascending; at least one. Absent where reading what lies between them costs no more. */
   take?(rows: Int32Array): Column;
+  /** The data pages where each holds whole rows of a top-level column that repeats nowhere; else null. */
+  readonly pages: readonly DataPage[] | null;
 }

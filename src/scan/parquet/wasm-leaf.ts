@@ -43,6 +43,7 @@ export function openWasmLeaf(source: LeafSource, pages: Pages, limits: DecodeLim
   };
 
   return {
+    pages: null,
     read(rows) {
       if (rows.start === rows.end) return nullColumn(chainField(leaf, 0).type, 0);
       const columns: Column[] = [];

@@ -1,4 +1,4 @@
-import type { ArrowType, PackedColumn } from '../arrow/column.ts';
+import type { ArrowType, StoredColumn } from '../arrow/column.ts';
 import { naturalType } from '../parquet/leaf-type.ts';
 import type { ColumnChunk } from '../parquet/metadata.ts';
 import type { DataPage } from '../parquet/pages.ts';
@@ -44,18 +44,18 @@ export function storedWidth(leaf: ParquetLeaf, to: ArrowType): number | null {
  * (a v2 page, or a v1 page of a required column), one zstd frame, or, in a v2 page of a zstd chunk, bytes stored as they are.
  * Null for every other page.
  */
-export function packPage(
+export function storedPage(
   page: DataPage,
   leaf: ParquetLeaf,
   chunk: Pick<ColumnChunk, 'codec'>,
   type: ArrowType,
   width: number,
-): PackedColumn | null {
+): StoredColumn | null {
   if (chunk.codec !== 'zstd' || page.encoding !== plainEncoding) return null;
   const bytes = page.values * width;
   if (bytes === 0) return null;
-  const column = (frame: Uint8Array, compressed: boolean): PackedColumn => ({
-    kind: 'packed',
+  const column = (frame: Uint8Array, compressed: boolean): StoredColumn => ({
+    kind: 'stored',
     type,
     length: page.values,
     bytes,

@@ -5,12 +5,12 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { zstdCompressSync } from 'node:zlib';
 import { defaultLimits } from '../../../src/core/limits.ts';
-import type { ArrowType, PackedColumn } from '../../../src/scan/arrow/column.ts';
+import type { ArrowType, StoredColumn } from '../../../src/scan/arrow/column.ts';
 import { createIpcEncoder, frameMessage } from '../../../src/scan/arrow/ipc-write.ts';
 import { openParquet, type ParquetFile } from '../../../src/scan/parquet/footer.ts';
 import { naturalType } from '../../../src/scan/parquet/leaf-type.ts';
 import { walkPages } from '../../../src/scan/parquet/pages.ts';
-import { packPage, storedWidth } from '../../../src/scan/pass-through/passable-pages.ts';
+import { storedPage, storedWidth } from '../../../src/scan/pass-through/passable-pages.ts';
 import { isZstdFrame } from '../../../src/scan/pass-through/zstd-frame.ts';
 import { openLocalStore } from '../../../src/storage/local.ts';
 import { runPython } from '../../support/python.ts';
@@ -71,14 +71,14 @@ const open = (name: string): Promise<ParquetFile> =>
     signal,
   });
 
-interface Packed {
+interface Stored {
   readonly name: string;
   readonly type: ArrowType;
-  readonly pages: readonly (PackedColumn | null)[];
+  readonly pages: readonly (StoredColumn | null)[];
 }
 
 /** What of each leaf passes, as the leaf's own type or as another one. */
-async function packedColumns(name: string, as?: ArrowType): Promise<Packed[]> {
+async function storedColumns(name: string, as?: ArrowType): Promise<Stored[]> {
   const file = await open(name);
   const bytes = readFileSync(join(folder.path, `${name}.parquet`));
   return file.metadata.schema.leaves.map((leaf) => {
@@ -86,21 +86,21 @@ async function packedColumns(name: string, as?: ArrowType): Promise<Packed[]> {
     const { data } = walkPages([bytes.subarray(chunk.range.start, chunk.range.end)], leaf, chunk, 1 << 24);
     const type = as ?? naturalType(leaf);
     const width = storedWidth(leaf, type);
-    const pages = data.map((page) => (width === null ? null : packPage(page, leaf, chunk, type, width)));
+    const pages = data.map((page) => (width === null ? null : storedPage(page, leaf, chunk, type, width)));
     return { name: leaf.path.join('.'), type, pages };
   });
 }
 
-const passing = (columns: readonly Packed[]): string[] =>
+const passing = (columns: readonly Stored[]): string[] =>
   columns.filter(({ pages }) => pages.every((page) => page !== null)).map(({ name }) => name);
-const somewhere = (columns: readonly Packed[]): string[] =>
+const somewhere = (columns: readonly Stored[]): string[] =>
   columns.filter(({ pages }) => pages.some((page) => page !== null)).map(({ name }) => name);
 
 const fixedWidth = ['i32', 'i64', 'f32', 'f64', 'day', 'time', 'ts', 'tz', 'fixed'];
 
 for (const name of ['v2', 'v1-required']) {
   test(`null-free PLAIN zstd pages of ${name} pass, and pyarrow reads them off the wire as they are in the file`, async () => {
-    const columns = await packedColumns(name);
+    const columns = await storedColumns(name);
     assert.deepEqual(passing(columns), fixedWidth);
     assert.ok(columns[0]!.pages.length > 1);
     // Pages of one width lie over the same rows.
@@ -131,17 +131,17 @@ output = [ours.num_rows, ours.equals(theirs.cast(ours.schema))]`,
 }
 
 test('an optional column of v1 pages has its levels inside of the frame and never passes', async () => {
-  assert.deepEqual(somewhere(await packedColumns('v1-optional')), []);
+  assert.deepEqual(somewhere(await storedColumns('v1-optional')), []);
 });
 
 test('pages that are not what the wire carries never pass: dictionary, other codecs, other encodings, defaults', async () => {
   for (const name of ['dictionary', 'snappy', 'delta', 'split', 'plain']) {
-    assert.deepEqual(somewhere(await packedColumns(name)), [], name);
+    assert.deepEqual(somewhere(await storedColumns(name)), [], name);
   }
 });
 
 test('narrow integers, decimals, booleans, texts, nested columns and pages with nulls never pass', async () => {
-  assert.deepEqual(somewhere(await packedColumns('others')), []);
+  assert.deepEqual(somewhere(await storedColumns('others')), []);
 });
 
 test('a promoted column never passes, nor one whose unit or sign differs', async () => {
@@ -160,7 +160,7 @@ test('a promoted column never passes, nor one whose unit or sign differs', async
 });
 
 test('incompressible v2 pages, which writers store raw in zstd chunks, pass uncompressed', async () => {
-  const [random] = await packedColumns('random');
+  const [random] = await storedColumns('random');
   assert.ok(random!.pages.every((page) => page !== null));
   assert.ok(random!.pages.some((page) => !page!.compressed));
 });

@@ -43,7 +43,7 @@ export function openDecodedLeaf(source: LeafSource, pages: Pages, limits: Decode
     : nestedReader(opened, held, pages.data.map((page, at) => rowsOf(page, source.pageRows?.[at])) satisfies KnownRows);
   const read = (rows: RowRange): Column =>
     rows.start === rows.end ? nullColumn(chainField(leaf, 0).type, 0) : readRows(rows);
-  return { read, take: (rows) => takeRows(rows, read) };
+  return { read, take: (rows) => takeRows(rows, read), pages: isFlat ? pages.data : null };
 }
 
 /** The rows of a page that is known to begin one. */
