@@ -131,6 +131,7 @@ function nest(merged: ReadonlyMap<string, unknown>): Record<string, unknown> {
 
 function finish(raw: RawConfig, given: ReadonlyMap<string, unknown>): Config {
   refuseReserved(raw, given);
+  checkWorkerPorts(raw);
   const dataDir = raw.dataDir ?? resolve('.data');
   const auth = authConfig(raw.auth ?? {});
   const host = raw.host ?? '127.0.0.1';
@@ -169,8 +170,6 @@ function refuseReserved(raw: RawConfig, given: ReadonlyMap<string, unknown>): vo
     if (key.startsWith('storage.s3.')) throw unsupported(key, 'S3 storage');
   }
   if (raw.audit?.dir !== undefined) throw unsupported('audit.dir', 'a folder of audit records');
-  if (raw.workers !== undefined) throw unsupported('workers', 'a number of worker threads');
-  if (raw.flight?.workerPorts !== undefined) throw unsupported('flight.workerPorts', 'a port for each worker');
   for (const key of ['memoryBytes', 'diskBytes'] as const) {
     // 0 says what is so already.
     if (raw.cache?.[key]) throw unsupported(`cache.${key}`, 'a cache of data, other than 0 bytes,');
@@ -183,6 +182,15 @@ function refuseReserved(raw: RawConfig, given: ReadonlyMap<string, unknown>): vo
     if (reservedCatalogs.has(scheme(raw.catalog.url) ?? '')) throw unsupported('catalog.url', 'a PostgreSQL catalog');
     throw invalid('"catalog.url" must be left out: the catalog is then SQLite in dataDir');
   }
+}
+
+/** As many workers as there may be where nobody says how many. */
+const workersDefaultMax = 8;
+
+function checkWorkerPorts({ workers = workersDefaultMax, flight }: RawConfig): void {
+  const first = flight?.workerPorts;
+  if (first === undefined || first + workers - 1 <= 65_535) return;
+  throw invalid(`"flight.workerPorts" is ${first}, which leaves no room for ${workers} consecutive ports`);
 }
 
 const scheme = (url: string): string | null => /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? null;

@@ -54,9 +54,18 @@ export interface GateOptions {
   readonly auditor: Auditor;
   readonly log: Pick<Log, 'error'>;
   readonly now: () => number;
+  /** Rises whenever something changed that decisions may rest on. */
+  readonly changes: () => number;
 }
 
-// How often a running stream asks whether the decision still holds; the promise to its users is 5 seconds.
+/** One comparison of a running stream's decision with what would be decided now. */
+interface Recheck {
+  readonly at: number;
+  readonly changes: number;
+  readonly done: Promise<void>;
+}
+
+// How often a running stream asks whether the decision still holds where nothing is known to have changed; the promise is 5 seconds.
 const recheckMs = 1_000;
 const suggestionsMax = 5;
 // These say that the answer is not known yet, and are the same whether or not there is such a table.
@@ -67,8 +76,8 @@ type Outcome = (AuditRecord & { readonly kind: 'decision' })['outcome'];
 type Grounds = ReturnType<typeof auditOfDecision>;
 
 export function createGate(options: GateOptions): Gate {
-  const { authenticator, policies, catalog, facts: source, auditor, log, now } = options;
-  const checkedAt = new WeakMap<SeenTable, number>();
+  const { authenticator, policies, catalog, facts: source, auditor, log, now, changes } = options;
+  const rechecks = new WeakMap<SeenTable, Recheck>();
 
   const recordOutcome = (
     principal: Principal,
@@ -196,6 +205,13 @@ export function createGate(options: GateOptions): Gate {
     return table === null || table.metadata.tableUuid !== uuid ? null : decide(principal, table, 'readTable');
   };
 
+  const requireUnchanged = async (principal: Principal, seen: SeenTable, signal: AbortSignal): Promise<void> => {
+    const again = await decideAgain(principal, seen.facts.uuid, signal);
+    if (again?.decision.digest !== seen.decision.digest) {
+      throw new ServiceError('REVOKED', 'what policy permits on this table changed meanwhile: begin again');
+    }
+  };
+
   const gate: Gate = {
     auditor,
 
@@ -258,13 +274,14 @@ export function createGate(options: GateOptions): Gate {
     async recheck(principal, seen, signal) {
       authenticator.recheck(principal);
       if (seen === null) return;
-      const last = checkedAt.get(seen);
-      if (last !== undefined && now() - last < recheckMs) return;
-      checkedAt.set(seen, now());
-      const again = await decideAgain(principal, seen.facts.uuid, signal);
-      if (again?.decision.digest !== seen.decision.digest) {
-        throw new ServiceError('REVOKED', 'what policy permits on this table changed meanwhile: begin again');
+      let last = rechecks.get(seen);
+      const count = changes();
+      if (last === undefined || last.changes !== count || now() - last.at >= recheckMs) {
+        last = { at: now(), changes: count, done: requireUnchanged(principal, seen, signal) };
+        rechecks.set(seen, last);
       }
+      // Also where another one asked: no batch goes out while it is not known.
+      await last.done;
     },
   };
   return gate;

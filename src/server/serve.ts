@@ -1,17 +1,21 @@
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { createAuditor } from '../auth/audit.ts';
 import { type Authenticator, openAuthenticator } from '../auth/authenticate/authenticator.ts';
 import { localAudience, localClaimNames, localIssuerName } from '../auth/authenticate/local-issuer.ts';
-import { loadOrCreateKeys } from '../auth/key-files.ts';
+import { loadOrCreateKeys, type SecretKey } from '../auth/key-files.ts';
 import type { PolicyStore } from '../auth/policy/reload.ts';
 import { openTicketSealer } from '../auth/tickets.ts';
 import type { Config } from '../core/config.ts';
+import { ServiceError } from '../core/errors.ts';
 import { formatTable } from '../core/identifier.ts';
 import type { MaskKeys } from '../scan/restrict/masks.ts';
+import { startWorkerPool, type WorkerPool } from './data-plane/worker-pool.ts';
+import { type DecisionClock, startDecisionClock } from './decision-clock.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
 import { createFlightHandlers, type FlightServices } from './flight/flight-handlers.ts';
-import { dataLocations } from './flight/locations.ts';
+import { createLocations, type DataPorts } from './flight/locations.ts';
 import { type FlightServer, observeBudget, startFlightServer } from './flight/service.ts';
 import { createGate, type Gate } from './gate.ts';
 import { startHttp } from './http.ts';
@@ -20,6 +24,7 @@ import { ByteBudget } from './streams/byte-budget.ts';
 import { createMainDesk } from './streams/main-desk.ts';
 import { createPlanner } from './streams/planner.ts';
 import { createRunningPlans } from './streams/running-plans.ts';
+import { ledgerMemory, openLedger } from './streams/shared-ledger.ts';
 import { createTickets } from './streams/tickets.ts';
 import { UploadSlots } from './streams/upload-slots.ts';
 import type { TlsMaterial } from './streams/wire/tls-material.ts';
@@ -45,17 +50,55 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   resources.defer(() => metrics.close());
   const embedded = resources.use(await openEmbedded(config));
   const policies = resources.use(await openPolicies(embedded, log));
-  const gate = openGate(config, embedded, policies, log);
-  const ports = { data: 0 };
-  const services = await flightServices({ config, embedded, policies, gate, metrics, log, ports });
+  const { revocations, catalog } = embedded;
+  const clock = resources.use(startDecisionClock({ policies, revocations, store: catalog.store }));
+  const gate = openGate(config, embedded, policies, clock, log);
+  let plane: WorkerPool | null = null;
+  const keys = await loadKeys(config);
+  const ports = (): DataPorts => ({ shared: plane?.sharedPort ?? 0, workers: plane?.ports ?? [] });
+  const services = await flightServices({ config, embedded, policies, gate, metrics, log, keys, ports });
   const tls = await readTls(config);
-  const budget = new ByteBudget(limits);
+  const count = config.workers ?? workersByCores();
+  const threads = count + 1;
+  const ledger = ledgerMemory(threads);
+  const budget = new ByteBudget(limits, { threads, ledger: openLedger(ledger, 0) });
   for (const stop of observeBudget(metrics, budget)) resources.defer(stop);
   const uploads = new UploadSlots(limits);
-  const shared = { handlers: createFlightHandlers(services), host, tls, limits, log, metrics, budget, uploads };
-  const flight = resources.use(await startFlightServer({ ...shared, port: config.flight.port }));
-  const data = resources.use(await startFlightServer({ ...shared, port: config.flight.dataPort }));
-  ports.data = data.port;
+  const handlers = createFlightHandlers(services);
+  const { port, dataPort, workerPorts } = config.flight;
+  const flight = resources.use(
+    await startFlightServer({ handlers, host, port, tls, limits, log, metrics, budget, uploads }),
+  );
+  const data = resources.use(
+    await startWorkerPool({
+      count,
+      host,
+      sharedPort: dataPort,
+      workerPorts,
+      firstThread: 1,
+      start: {
+        controlPort: flight.port,
+        tls,
+        warehouse: config.warehouse,
+        limits: { ...limits, footerCacheBytesMax: Math.ceil(limits.footerCacheBytesMax / (2 * count)) },
+        logLevel: config.log.level,
+        cursorKey: keys.tickets[0]!,
+        ticketTtlMs: config.tickets.ttlMs,
+        changes: clock.shared,
+        ledger,
+        threads,
+      },
+      services: {
+        desk: services.desk,
+        uploads,
+        ended: ({ method, code, seconds }) => metrics.record('callSeconds', seconds, { call: method, code }),
+        refused: () => metrics.add('refusedStreams', 1, {}),
+      },
+      log,
+    }),
+  );
+  plane = data;
+  resources.defer(metrics.observe('connections', () => data.connections));
   const http = await startHttp({
     host,
     port: config.http.port,
@@ -63,12 +106,15 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
     log,
     metrics,
     tls,
-    isReady: async () => void (await embedded.catalog.store.changes()),
+    isReady: async () => {
+      if (data.ports.length === 0) throw new ServiceError('UNAVAILABLE', 'no data-plane worker lives');
+      await embedded.catalog.store.changes();
+    },
     authorizeAdmin: (token, signal) => gate.requireAdministrator(token, signal),
     reloadPolicies: () => policies.reload(),
   });
   const owned = resources.move();
-  const drained = (name: string, server: FlightServer): Part => ({
+  const drained = (name: string, server: FlightServer | WorkerPool): Part => ({
     name,
     stop: (graceMs) => {
       http.startDraining();
@@ -88,7 +134,7 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   log.info('serving', { host, dataDir: config.dataDir, version: policies.current.version });
   return {
     flight: flight.port,
-    data: data.port,
+    data: data.sharedPort,
     http: http.port,
     log,
     lifecycle,
@@ -111,7 +157,7 @@ function openPolicies(embedded: Embedded, log: Log): Promise<PolicyStore> {
   });
 }
 
-function openGate(config: Config, embedded: Embedded, policies: PolicyStore, log: Log): Gate {
+function openGate(config: Config, embedded: Embedded, policies: PolicyStore, clock: DecisionClock, log: Log): Gate {
   return createGate({
     authenticator: openTokens(config, embedded),
     policies,
@@ -121,6 +167,7 @@ function openGate(config: Config, embedded: Embedded, policies: PolicyStore, log
     auditor: createAuditor(({ time: _time, ...line }, message) => log.audit(line, message)),
     log,
     now: Date.now,
+    changes: () => clock.now(),
   });
 }
 
@@ -150,9 +197,29 @@ interface ServiceParts {
   readonly gate: Gate;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** Filled in once the data port is bound. */
-  readonly ports: { readonly data: number };
+  readonly keys: Keys;
+  readonly ports: () => DataPorts;
 }
+
+interface Keys {
+  readonly tickets: readonly SecretKey[];
+  /** The key of the hash masks. */
+  readonly mask: Uint8Array;
+}
+
+async function loadKeys({ dataDir, tickets, masks }: Config): Promise<Keys> {
+  const maskKeys = masks.keys.length > 0 ? masks.keys : await loadOrCreateKeys(dataDir, 'mask-keys');
+  return {
+    tickets:
+      tickets.keys.length > 0
+        ? tickets.keys.map((key, at) => ({ id: `configured-${at}`, key }))
+        : await loadOrCreateKeys(dataDir, 'ticket-keys'),
+    mask: maskKeys[0]!.key,
+  };
+}
+
+/** One worker a core, as many as pay: more than a few are kept busy by no network. */
+const workersByCores = (): number => Math.min(8, Math.max(1, availableParallelism()));
 
 async function flightServices({
   config,
@@ -161,21 +228,17 @@ async function flightServices({
   gate,
   metrics,
   log,
+  keys,
   ports,
 }: ServiceParts): Promise<FlightServices> {
-  const { limits, dataDir } = config;
+  const { limits } = config;
   const { catalog, objects, footers } = embedded;
-  const ticketKeys =
-    config.tickets.keys.length > 0
-      ? config.tickets.keys.map((key, at) => ({ id: `configured-${at}`, key }))
-      : await loadOrCreateKeys(dataDir, 'ticket-keys');
-  const maskKeys = config.masks.keys.length > 0 ? config.masks.keys : await loadOrCreateKeys(dataDir, 'mask-keys');
   const scan = { objects, footers, limits };
   const { auditor } = gate;
   const planner = createPlanner(scan, limits, (table, problem) => {
     log.warn('a row filter cannot be bound to its table and admits no row', { table, code: problem.code });
   });
-  const tickets = createTickets(await openTicketSealer({ keys: ticketKeys }));
+  const tickets = createTickets(await openTicketSealer({ keys: keys.tickets }));
   const running = createRunningPlans();
   const now = Date.now;
   const desk = createMainDesk({
@@ -187,7 +250,7 @@ async function flightServices({
     auditor,
     metrics,
     limits,
-    maskKeys: (query) => maskKeysFor(maskKeys[0]!.key, query),
+    maskKeys: (query) => maskKeysFor(keys.mask, query),
     onCreated: async ({ table }) => {
       try {
         const created = await catalog.loadTable(table, new AbortController().signal);
@@ -209,7 +272,7 @@ async function flightServices({
     running,
     ticketTtlMs,
     now,
-    locations: () => dataLocations(config, ports.data),
+    locations: createLocations(config, ports),
     desk,
     bulk: { scan, limits, cursors: tickets, ticketTtlMs, now, write },
   };

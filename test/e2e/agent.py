@@ -23,14 +23,19 @@ streams = {}
 lock = threading.Lock()
 
 
-def channel(args):
+def channel(args, port="port"):
     """One channel for each port and `connection`, which a test names where it wants several."""
-    key = (args["port"], args.get("connection", 0))
+    key = (args[port], args.get("connection", 0))
     with lock:
         if key not in channels:
             options = [("grpc.use_local_subchannel_pool", 1)]
             channels[key] = fl.FlightClient(f"grpc://127.0.0.1:{key[0]}", generic_options=options)
         return channels[key]
+
+
+def bulk(args):
+    """The channel of the calls that carry data."""
+    return channel(args, "bulk")
 
 
 def options(args):
@@ -48,7 +53,7 @@ def descriptor(args):
 
 def write(args, data, mode, more=None):
     request = {"table": args["table"], "mode": mode, **(more or {})}
-    writer, reader = channel(args).do_put(
+    writer, reader = bulk(args).do_put(
         fl.FlightDescriptor.for_command(json.dumps(request)), data.schema, options(args)
     )
     with writer:
@@ -92,14 +97,14 @@ def describe_info(info):
 def open_reader(args):
     """A stream of `ticket`, or of the only endpoint of `request`, or of an exchange of it."""
     if "ticket" in args:
-        return channel(args).do_get(fl.Ticket(base64.b64decode(args["ticket"])), options(args))
+        return bulk(args).do_get(fl.Ticket(base64.b64decode(args["ticket"])), options(args))
     if args.get("exchange"):
-        writer, reader = channel(args).do_exchange(descriptor(args), options(args))
+        writer, reader = bulk(args).do_exchange(descriptor(args), options(args))
         writer.done_writing()
         # The reader ends with its writer, so that it must live as long.
         reader_writers[id(reader)] = writer
         return reader
-    return channel(args).do_get(flight_info(args).endpoints[0].ticket, options(args))
+    return bulk(args).do_get(flight_info(args).endpoints[0].ticket, options(args))
 
 
 reader_writers = {}
@@ -135,7 +140,7 @@ class Ops:
     def put_rows(args):
         """Appends what another scan answered: `source`'s rows, as they were received."""
         info = channel(args).get_flight_info(descriptor({"request": args["source"]}), options(args))
-        data = channel(args).do_get(info.endpoints[0].ticket, options(args)).read_all()
+        data = bulk(args).do_get(info.endpoints[0].ticket, options(args)).read_all()
         return write(args, data, args["mode"])
 
     @staticmethod
@@ -157,14 +162,14 @@ class Ops:
         info = flight_info(args)
         batches, rows = [], []
         for endpoint in info.endpoints:
-            for chunk in channel(args).do_get(endpoint.ticket, options(args)):
+            for chunk in bulk(args).do_get(endpoint.ticket, options(args)):
                 batches.append(chunk.data.num_rows)
                 rows.extend(chunk.data.to_pylist())
         return {**describe_info(info), "batches": batches, "rows": plain(rows)}
 
     @staticmethod
     def exchange(args):
-        writer, reader = channel(args).do_exchange(descriptor(args), options(args))
+        writer, reader = bulk(args).do_exchange(descriptor(args), options(args))
         writer.done_writing()
         chunks = list(reader)
         rows = [row for chunk in chunks for row in chunk.data.to_pylist()]
@@ -258,7 +263,7 @@ class Ops:
     @staticmethod
     def close(args):
         with lock:
-            mine = [key for key in channels if key[0] == args["port"]]
+            mine = [key for key in channels if key[0] in (args["port"], args["bulk"])]
             closing = [channels.pop(key) for key in mine]
         for one in closing:
             one.close()

@@ -25,7 +25,7 @@ export async function openAttackedWorld(): Promise<AttackedWorld> {
   await admin.put('lake.numbers', 'numbers', { mode: 'create', with: { rows, text: 100 } });
   await admin.put('lake.small', 'numbers', { mode: 'create', with: { rows: 100 } });
   await admin.put('raw.target', 'numbers', { mode: 'create', with: { rows: 0 } });
-  const raw = opened.use(openRawFlight(world.server.flight, admin.token));
+  const raw = opened.use(openRawFlight(world.server.flight, admin.token, world.bulk));
   await admin.batches({ request: { table: 'lake.numbers' } });
   const highWater = async (): Promise<number> => {
     const status = await readFile(`/proc/${world.server.pid}/status`, 'utf8');

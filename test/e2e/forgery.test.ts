@@ -63,7 +63,7 @@ describe('tokens', () => {
   /** What the server says to the token: the code, or OK. */
   const answers = (tokens: readonly (readonly [string, string])[]) =>
     eachOf(tokens, 8, async ([name, token]) => {
-      using raw = openRawFlight(world.server.flight, null);
+      using raw = openRawFlight(world.server.flight, null, world.bulk);
       const answer = await raw.call('ListActions', [Buffer.alloc(0)], { authorization: token });
       return [name, answer.status === 'OK' ? 'OK' : answer.code] as const;
     });
@@ -138,7 +138,7 @@ describe('tokens', () => {
   });
 
   test('with any bit of any part flipped are UNAUTHENTICATED', async () => {
-    using raw = openRawFlight(world.server.flight);
+    using raw = openRawFlight(world.server.flight, null, world.bulk);
     const good = Buffer.from(await signed(claims));
     const flips = Array.from({ length: 300 }, (_, turn) => Math.floor((turn * good.length * 6) / 300));
     const codes = await eachOf(flips, 20, async (bit) => {
@@ -151,7 +151,7 @@ describe('tokens', () => {
   });
 
   test('are asked for by every call', async () => {
-    using raw = openRawFlight(world.server.flight);
+    using raw = openRawFlight(world.server.flight, null, world.bulk);
     const descriptor = Buffer.concat([Buffer.from([8, 2]), bytesField(2, Buffer.from(JSON.stringify(request)))]);
     const calls: [string, Uint8Array][] = [
       ['Handshake', bytesField(2, Buffer.from('x'))],
@@ -174,7 +174,7 @@ describe('tokens', () => {
 
 describe('tickets and cursors', () => {
   const doGet = async (caller: Caller, ticket: Uint8Array, headers: Readonly<Record<string, string>> = {}) => {
-    using raw = openRawFlight(world.server.flight, caller.token);
+    using raw = openRawFlight(world.server.flight, caller.token, world.bulk);
     return await raw.call('DoGet', [bytesField(1, ticket)], headers);
   };
   const ticketOf = async (caller: Caller): Promise<Buffer> =>
@@ -184,7 +184,7 @@ describe('tickets and cursors', () => {
 
   test('a ticket with any bit flipped is TICKET_INVALID: 1,200 of them, over the whole length', async () => {
     const ticket = await ticketOf(rita);
-    using raw = openRawFlight(world.server.flight, rita.token);
+    using raw = openRawFlight(world.server.flight, rita.token, world.bulk);
     const turns = Array.from({ length: 1_200 }, (_, turn) => turn);
     const codes = await eachOf(turns, 32, async (turn) => {
       const flipped = Buffer.from(ticket);
@@ -200,7 +200,7 @@ describe('tickets and cursors', () => {
   test('a cursor with any character altered is TICKET_INVALID', async () => {
     const ticket = await ticketOf(rita);
     const cursor = Buffer.from(await cursorOf(rita, ticket));
-    using raw = openRawFlight(world.server.flight, rita.token);
+    using raw = openRawFlight(world.server.flight, rita.token, world.bulk);
     const turns = Array.from({ length: 400 }, (_, turn) => turn);
     const codes = await eachOf(turns, 32, async (turn) => {
       const bit = Math.floor((turn * cursor.length * 6) / turns.length);
@@ -280,7 +280,7 @@ describe('tickets and cursors', () => {
     const root = await other.as('root', ['admin']);
     await root.put('lake.numbers', 'numbers', { mode: 'create', with: { rows: 10 } });
     assert.equal((await doGet(admin, await ticketOf(root))).code, 'TICKET_INVALID');
-    using raw = openRawFlight(world.server.flight, root.token);
+    using raw = openRawFlight(world.server.flight, root.token, world.bulk);
     assert.equal((await raw.call('ListActions', [Buffer.alloc(0)])).code, 'UNAUTHENTICATED', 'its tokens too');
   });
 });

@@ -18,18 +18,24 @@ export interface RawFlight extends Disposable {
 const callTimeoutMs = 30_000;
 const bytes = (value: Buffer): Buffer => value;
 
-export function openRawFlight(port: number, token: string | null = null): RawFlight {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.max_receive_message_length': -1,
-    'grpc.max_send_message_length': -1,
-  });
+const bulkMethods = new Set(['DoGet', 'DoPut', 'DoExchange']);
+
+/** Bulk calls go to `bulk`. */
+export function openRawFlight(port: number, token: string | null = null, bulk = port): RawFlight {
+  const open = (at: number): Client =>
+    new Client(`127.0.0.1:${at}`, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+    });
+  const [control, data] = [open(port), open(bulk)];
   return {
     call(method, messages, headers = {}) {
       const metadata = new Metadata();
       if (token !== null) metadata.set('authorization', `Bearer ${token}`);
       for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
       const path = `/arrow.flight.protocol.FlightService/${method}`;
+      const client = bulkMethods.has(method) ? data : control;
       const call = client.makeBidiStreamRequest(path, bytes, bytes, metadata, { deadline: Date.now() + callTimeoutMs });
       const received: Buffer[] = [];
       const { promise, resolve } = Promise.withResolvers<RawAnswer>();
@@ -49,7 +55,10 @@ export function openRawFlight(port: number, token: string | null = null): RawFli
       call.end();
       return promise;
     },
-    [Symbol.dispose]: () => client.close(),
+    [Symbol.dispose]: () => {
+      control.close();
+      data.close();
+    },
   };
 }
 

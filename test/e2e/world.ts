@@ -26,15 +26,22 @@ export interface World extends AsyncDisposable {
   readonly agent: Agent;
   /** A caller with a new token of the local issuer. */
   as(principal: string, teams?: readonly string[], claims?: Readonly<Record<string, unknown>>): Promise<Caller>;
+  /** With a port, every call goes there; else the bulk calls go to `bulk`. */
   withToken(token: string, port?: number): Caller;
+  /** The port of DoGet, DoPut and DoExchange. */
+  readonly bulk: number;
   /** Runs the CLI and throws where it fails. */
   run(...args: readonly string[]): Promise<string>;
   /** The value of a metric, summed over its labels. */
   metric(name: string): Promise<number>;
 }
 
+/** Which port carries the data: the data plane's, which its workers share, or the control plane's, which serves everything. */
+export type Plane = 'data' | 'flight';
+export const planes: readonly Plane[] = ['data', 'flight'];
+
 export async function openWorld(
-  options: ServerOptions & { readonly namespaces?: readonly string[] } = {},
+  options: ServerOptions & { readonly namespaces?: readonly string[]; readonly plane?: Plane } = {},
 ): Promise<World> {
   const server = await startServer(options);
   const agent = startAgent();
@@ -49,8 +56,9 @@ export async function openWorld(
     for (const namespace of options.namespaces ?? []) await embedded.catalog.createNamespace([namespace]);
   }
   const issuer = await openLocalIssuer({ dataDir });
-  const withToken = (token: string, port = server.flight): Caller => {
-    const common = { port, token };
+  const bulk = server[options.plane ?? 'data'];
+  const withToken = (token: string, port?: number): Caller => {
+    const common = { port: port ?? server.flight, bulk: port ?? bulk, token };
     const call = <Answer>(op: string, args: object): Promise<Answer> => agent.call(op, { ...common, ...args });
     return {
       token,
@@ -67,6 +75,7 @@ export async function openWorld(
     server,
     agent,
     run,
+    bulk,
     withToken,
     as: async (principal, teams = [], claims = {}) =>
       withToken((await issuer.issue({ principal, teams, claims, ttlSeconds: 3_600 })).token),

@@ -141,8 +141,6 @@ for (const [name, value] of [
   ['storage.s3.endpoint', 'http://s3'],
   ['audit.dir', 'x'],
   ['tags.hideSuspects', true],
-  ['workers', 4],
-  ['flight.workerPorts', 9000],
   ['cache.memoryBytes', '256MiB'],
   ['cache.diskBytes', '1GiB'],
   [
@@ -166,6 +164,24 @@ test('a domain of a mask key is reserved and says so', () => {
     () => load({ 'masks.keys': [{ id: 'a', key, domain: 'patients' }] }),
     (error) => isServiceError(error, 'UNSUPPORTED_FEATURE') && error.message.includes('"masks.keys.0.domain"'),
   );
+});
+
+test('the number of workers and the first of their ports may be chosen', () => {
+  const config = load({ workers: 4, 'flight.workerPorts': 9_000 });
+  assert.equal(config.workers, 4);
+  assert.equal(config.flight.workerPorts, 9_000);
+  assert.equal(load({}).workers, null);
+  for (const workers of [0, -1, 1.5, 257]) {
+    assert.throws(
+      () => load({ workers }),
+      (error) => isServiceError(error, 'INVALID_REQUEST'),
+    );
+  }
+  assert.throws(
+    () => load({ workers: 4, 'flight.workerPorts': 65_533 }),
+    (error) => isServiceError(error, 'INVALID_REQUEST') && /flight\.workerPorts/.test(error.message),
+  );
+  assert.equal(load({ workers: 3, 'flight.workerPorts': 65_533 }).workers, 3);
 });
 
 test('with an issuer the server may listen anywhere', () => {

@@ -44,6 +44,7 @@ async function openGate() {
     auditor: createAuditor((line) => records.push(line as (typeof records)[number])),
     log: createLog('error', { write: (line: string) => void lines.push(line) }),
     now: Date.now,
+    changes: () => 0,
   });
   const owned = opened.move();
   const outcomes = () => records.map(({ table, action, outcome }) => [table, action, outcome]);

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../core/access.ts';
 import { throwIfCancelled } from '../../core/cancellation.ts';
 import { isServiceError, ServiceError } from '../../core/errors.ts';
-import { type Clock, secondsOf } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { principalFromClaims } from './claims.ts';
 import type { LocalIssuer } from './local-issuer.ts';
 import { refuseToken } from './refusal.ts';
@@ -68,7 +68,7 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
   });
 
   const requireValid = (principal: Principal, withdrawn: 'UNAUTHENTICATED' | 'REVOKED'): Principal => {
-    if (secondsOf(clock) > principal.expiresAt + clockToleranceSeconds) throw expired();
+    if (clock() > validUntilMs(principal)) throw expired();
     if (options.revocations.isRevoked(principal))
       throw new ServiceError(withdrawn, 'the token was revoked: get a new one');
     return principal;
@@ -147,7 +147,12 @@ function openVerifier(options: AuthenticatorOptions, clock: Clock): (token: stri
   };
 }
 
-const expired = (cause?: unknown): ServiceError => refuseToken('the token has expired: get a new one', cause);
+/** When a token ends, clocks that differ a little allowed for. */
+export const validUntilMs = ({ expiresAt }: Pick<Principal, 'expiresAt'>): number =>
+  (expiresAt + clockToleranceSeconds) * 1_000;
+
+/** What a call is told whose token has ended. */
+export const expired = (cause?: unknown): ServiceError => refuseToken('the token has expired: get a new one', cause);
 
 /** Says which check failed, naming only what the configuration or the token's bearer already knows. */
 function explainRefusal(error: unknown, options: AuthenticatorOptions): ServiceError {

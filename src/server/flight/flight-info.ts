@@ -16,6 +16,7 @@ import { type ScanTerms, settleTerms } from '../streams/scan-terms.ts';
 import { newTicketId, type Tickets } from '../streams/tickets.ts';
 import { encapsulate } from '../streams/wire/flight-data.ts';
 import type { FlightDescriptor, FlightEndpoint, FlightInfo } from '../streams/wire/messages.ts';
+import type { Locations } from './locations.ts';
 
 export interface PlanningServices {
   readonly gate: Gate;
@@ -23,18 +24,17 @@ export interface PlanningServices {
   readonly tickets: Tickets;
   readonly ticketTtlMs: number;
   readonly now: () => number;
-  /** Where bulk calls may go, best first. */
-  readonly locations: () => readonly string[];
+  readonly locations: Locations;
 }
 
 /** The plan as Flight tells it: exactly `shards` endpoints, counts only for whom nothing is hidden. */
-export async function flightInfo(
+export function flightInfo(
   principal: Principal,
   request: ScanRequest,
   descriptor: FlightDescriptor,
   planned: PlannedRequest,
   services: PlanningServices,
-): Promise<FlightInfo> {
+): FlightInfo {
   const { plan, seen } = planned;
   const { restricted } = seen.decision;
   const rows = restricted ? null : exactRows(plan);
@@ -42,7 +42,7 @@ export async function flightInfo(
   return {
     schema: schemaMessage(plan.schemas.arrow, request.dictionaries),
     descriptor,
-    endpoints: await endpoints(principal, request, planned, services),
+    endpoints: endpoints(principal, request, planned, services),
     totalRecords: rows ?? -1,
     totalBytes: rows === null || plan.limit !== null ? -1 : bytes,
     ordered: request.ordered,
@@ -68,22 +68,20 @@ export function planFacts({ plan, seen, terms, planId }: PlannedRequest): object
   };
 }
 
-async function endpoints(
+function endpoints(
   principal: Principal,
   request: ScanRequest,
   planned: PlannedRequest,
   services: PlanningServices,
-): Promise<FlightEndpoint[]> {
+): FlightEndpoint[] {
   // Tickets count whole seconds.
   const expiresAt = Math.floor((services.now() + services.ticketTtlMs) / 1000);
-  const locations = services.locations();
-  return Promise.all(
-    shardPlan(planned.plan, request.shards).map(async (range) => {
-      const ticket = ticketOf(request, planned, range, newTicketId());
-      const sealed = services.tickets.seal(ticket, principal.name, expiresAt);
-      return { ticket: sealed, locations, expiresAtMs: expiresAt * 1000, appMetadata: new Uint8Array(0) };
-    }),
-  );
+  return shardPlan(planned.plan, request.shards).map((range) => ({
+    ticket: services.tickets.seal(ticketOf(request, planned, range, newTicketId()), principal.name, expiresAt),
+    locations: services.locations(),
+    expiresAtMs: expiresAt * 1000,
+    appMetadata: new Uint8Array(0),
+  }));
 }
 
 /** The columns of a request as the principal sees them, without planning. */

@@ -3,17 +3,36 @@ import type { Config } from '../../core/config.ts';
 /** Flight's word for the connection that the client already has. */
 const reuseConnection = 'arrow-flight-reuse-connection://?';
 
+/** The data plane's ports as they are bound. */
+export interface DataPorts {
+  /** Of all workers together. */
+  readonly shared: number;
+  /** Of each worker that lives. */
+  readonly workers: readonly number[];
+}
+
+/** Where an endpoint's bulk calls may go, best first. */
+export type Locations = () => readonly string[];
+
 /**
- * Where endpoints send bulk calls, best first: the data port, where the client can tell which host it is on. Without an advertised host
- * that is the address listened on, which a TLS certificate seldom names: the connection that the client has comes first then.
+ * Names the workers in turn, from one endpoint to the next, so that the streams of a plan, and plans of one stream, are spread over them;
+ * then the port that they share; then the connection that the client has. Without an advertised host these are addresses listened on, which
+ * a TLS certificate seldom names: the connection that works comes first then.
  */
-export function dataLocations(
+export function createLocations(
   { host, tls, flight: { advertisedHost } }: Pick<Config, 'host' | 'tls' | 'flight'>,
-  dataPort: number,
-): readonly string[] {
+  ports: () => DataPorts,
+): Locations {
+  const name = advertisedHost ?? (host === '0.0.0.0' || host === '::' ? null : host);
+  if (name === null) return () => [reuseConnection];
   const scheme = tls === null ? 'grpc+tcp' : 'grpc+tls';
-  const at = (name: string): string => `${scheme}://${name.includes(':') ? `[${name}]` : name}:${dataPort}`;
-  if (advertisedHost !== null) return [at(advertisedHost), reuseConnection];
-  if (host === '0.0.0.0' || host === '::') return [reuseConnection];
-  return tls === null ? [at(host), reuseConnection] : [reuseConnection, at(host)];
+  const at = (port: number): string => `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const isNamed = tls === null || advertisedHost !== null;
+  let turn = 0;
+  return () => {
+    const { shared, workers } = ports();
+    const own = workers.length === 0 ? [] : [at(workers[turn++ % workers.length]!)];
+    const planes = [...own, at(shared)];
+    return isNamed ? [...planes, reuseConnection] : [reuseConnection, ...planes];
+  };
 }

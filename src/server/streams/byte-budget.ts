@@ -1,6 +1,7 @@
 import { cancellationError } from '../../core/cancellation.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
+import { type BudgetLedger, ledgerMemory, openLedger } from './shared-ledger.ts';
 
 export type BudgetLimits = Pick<
   Limits,
@@ -36,6 +37,12 @@ interface Waiter {
   readonly grant: () => void;
 }
 
+/** Which part of the process's budget a thread has. */
+export interface SharedBudget {
+  readonly threads: number;
+  readonly ledger: BudgetLedger;
+}
+
 /**
  * Bounds the bytes that wait for readers, per stream and over all streams, so that a slow reader slows nobody but itself.
  *
@@ -44,43 +51,50 @@ interface Waiter {
  * does not fit any more is refused when it opens. A quarter of the budget is a pool for those that want more: a stream may hold no more of
  * it than is still free, so that a crowd of stalled readers always leaves a share to the next one (dynamic thresholds, Choudhury and Hahne
  * 1998). Waiters for the pool are served in the order in which they came.
+ *
+ * Several threads may have a budget each over one ledger: what is open and reserved then counts over all of them, and the pool is parted
+ * among them.
  */
 export class ByteBudget {
   readonly #limits: BudgetLimits;
   readonly #poolBytes: number;
+  /** Of all threads together. */
+  readonly #poolsBytes: number;
+  readonly #ledger: BudgetLedger;
   readonly #waiters: Waiter[] = [];
-  #open = 0;
-  #reserved = 0;
-  #queued = 0;
   #pooled = 0;
 
-  constructor(limits: BudgetLimits) {
+  constructor(limits: BudgetLimits, shared: SharedBudget = { threads: 1, ledger: openLedger(ledgerMemory(1), 0) }) {
     this.#limits = limits;
-    // Below one message of the largest size, such a message could wait for ever.
-    this.#poolBytes = Math.max(limits.messageBytesMax, Math.floor(limits.streamsBytesMax / 4));
+    const { threads, ledger } = shared;
+    this.#ledger = ledger;
+    // Below one message of the largest size, such a message would wait until nobody else holds any of it.
+    this.#poolsBytes = Math.max(limits.messageBytesMax, Math.floor(limits.streamsBytesMax / 4));
+    this.#poolBytes = Math.floor(this.#poolsBytes / threads);
   }
 
+  /** Of all threads. */
   get openStreams(): number {
-    return this.#open;
+    return this.#ledger.openStreams;
   }
 
   get queuedBytes(): number {
-    return this.#queued;
+    return this.#ledger.queuedBytes;
   }
 
   /** Throws LIMIT_EXCEEDED where no further stream fits. */
   open(): StreamBudget {
     const { streamsMax, streamsBytesMax } = this.#limits;
     const reserve = this.#nextReserve();
-    const fits = this.#open === 0 || this.#reserved + reserve + this.#poolBytes <= streamsBytesMax;
-    if (this.#open >= streamsMax || !fits) {
+    const { openStreams, reservedBytes } = this.#ledger;
+    const fits = openStreams === 0 || reservedBytes + reserve + this.#poolsBytes <= streamsBytesMax;
+    if (openStreams >= streamsMax || !fits) {
       throw new ServiceError(
         'LIMIT_EXCEEDED',
-        `${this.#open} streams are open, more do not fit (limits.streamsMax, limits.streamsBytesMax): try again later`,
+        `${openStreams} streams are open, more do not fit (limits.streamsMax, limits.streamsBytesMax): try again later`,
       );
     }
-    this.#open++;
-    this.#reserved += reserve;
+    this.#ledger.add(1, reserve, 0);
     const stream: Stream = { reserve, queued: 0, open: true };
     return {
       reserve,
@@ -95,8 +109,9 @@ export class ByteBudget {
 
   #nextReserve(): number {
     const { messageBytesTarget, streamReserveBytesMin, streamsBytesMax } = this.#limits;
-    const forFullOnes = (streamsBytesMax - this.#poolBytes) / 3;
-    const full = this.#open === 0 || this.#reserved + messageBytesTarget <= forFullOnes;
+    const { openStreams, reservedBytes } = this.#ledger;
+    const forFullOnes = (streamsBytesMax - this.#poolsBytes) / 3;
+    const full = openStreams === 0 || reservedBytes + messageBytesTarget <= forFullOnes;
     return full ? messageBytesTarget : Math.min(streamReserveBytesMin, messageBytesTarget);
   }
 
@@ -144,7 +159,7 @@ export class ByteBudget {
   #add(stream: Stream, bytes: number): void {
     this.#pooled += this.#poolUse(stream, stream.queued + bytes) - this.#poolUse(stream, stream.queued);
     stream.queued += bytes;
-    this.#queued += bytes;
+    this.#ledger.add(0, 0, bytes);
   }
 
   #give(stream: Stream, bytes: number): void {
@@ -157,8 +172,7 @@ export class ByteBudget {
     if (!stream.open) return;
     this.#add(stream, -stream.queued);
     stream.open = false;
-    this.#open--;
-    this.#reserved -= stream.reserve;
+    this.#ledger.add(-1, -stream.reserve, 0);
     this.#serve();
   }
 

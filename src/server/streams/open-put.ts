@@ -1,4 +1,5 @@
 import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
+import { validUntilMs } from '../../auth/authenticate/authenticator.ts';
 import type { Catalog } from '../../catalog/catalog-types.ts';
 import type { Principal } from '../../core/access.ts';
 import { ServiceError } from '../../core/errors.ts';
@@ -34,6 +35,7 @@ export async function openPut(
   let bytes = 0;
   return {
     account,
+    validUntilMs: validUntilMs(principal),
     spec: specOf(request, principal, seen),
     catalog: catalogOf(request, services),
     check: () => gate.recheck(principal, seen, signal),

@@ -1,4 +1,5 @@
 import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
+import { validUntilMs } from '../../auth/authenticate/authenticator.ts';
 import type { Principal } from '../../core/access.ts';
 import { isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';
@@ -48,6 +49,7 @@ export async function openRead(decided: DecidedRead, call: DeskCall, services: O
   const tally = { rows: 0, bytes: 0 };
   return {
     account,
+    validUntilMs: validUntilMs(principal),
     spec,
     check,
     // What was read, kept or skipped tells of rows that a restricted principal does not see, and anybody may read the metrics.

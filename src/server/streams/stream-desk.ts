@@ -40,6 +40,8 @@ export type StreamOutcome = 'complete' | ErrorCode;
 
 interface OpenStream {
   readonly account: CallAccount;
+  /** When the caller's token ends. */
+  readonly validUntilMs: number;
   /** Asked between batches: throws once the token or the decision no longer holds. Costs nothing while nothing changed. */
   check(): Promise<void>;
 }

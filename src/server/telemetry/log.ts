@@ -162,8 +162,18 @@ export function internalError(log: Log, error: unknown, fields: LogFields = {}):
   return new ServiceError('INTERNAL', `internal error ${errorId}: the server's log tells more`, { cause: error });
 }
 
+/** Errors that another thread has logged, and that say no more than a caller may know. */
+const published = new WeakSet<Error>();
+
+/** Marks what {@link publicError} gave on another thread, so that it is not logged a second time under a second id. */
+export function markPublished(error: ServiceError): ServiceError {
+  published.add(error);
+  return error;
+}
+
 /** What a caller may know of an error: a ServiceError as it is, with its cause logged; anything else by {@link internalError}. */
 export function publicError(log: Log, error: unknown, fields: LogFields = {}): ServiceError {
+  if (isServiceError(error) && published.has(error)) return error;
   if (!isServiceError(error) || error.code === 'INTERNAL') return internalError(log, error, fields);
   if (error.cause !== undefined) log.debug('call failed', { ...fields, code: error.code }, error.cause);
   return error;
