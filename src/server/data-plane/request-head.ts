@@ -19,6 +19,9 @@ export type ReadHead =
 const bulkMethods: ReadonlySet<string> = new Set<BulkMethod>(['DoGet', 'DoPut', 'DoExchange']);
 const grpcType = /^application\/grpc(?:[+;].*)?$/i;
 const nameCharsMax = 100;
+/** Bytes that the headers of a request may have, each counted as RFC 9113 §6.5.2 does: a token, a cursor, and room for more. */
+export const headerListBytesMax = 64 << 10;
+const headerBytes = 32;
 
 /**
  * Reads a request's head as gRPC over HTTP/2 has it ("Requests"). `raw` holds names and values in turn, as they came. `controlPort` is
@@ -30,6 +33,7 @@ export function readHead(raw: readonly string[], controlPort: number): ReadHead 
   if (first(':method') !== 'POST') return { kind: 'not-grpc', httpStatus: 405 };
   if (!grpcType.test(first('content-type') ?? '')) return { kind: 'not-grpc', httpStatus: 415 };
   try {
+    checkSize(raw);
     const method = readMethod(first(':path') ?? '', controlPort);
     if (first('te')?.toLowerCase() !== 'trailers') {
       throw new ServiceError(
@@ -61,6 +65,13 @@ function headersOf(raw: readonly string[]): CallHeaders {
       return texts.flatMap((text) => text.split(',').map((part) => Buffer.from(part.trim(), 'base64')));
     },
   };
+}
+
+/** Node enforces the same, but only once the client has confirmed that it knows the limit. */
+function checkSize(raw: readonly string[]): void {
+  const bytes = raw.reduce((sum, text) => sum + text.length, 0) + (raw.length / 2) * headerBytes;
+  if (bytes <= headerListBytesMax) return;
+  throw new ServiceError('LIMIT_EXCEEDED', `the headers have ${bytes} bytes, the limit is ${headerListBytesMax}`);
 }
 
 function readMethod(path: string, controlPort: number): BulkMethod {

@@ -10,13 +10,14 @@ import type { TlsMaterial } from '../streams/wire/tls-material.ts';
 import { Connection } from './connection.ts';
 import { openCall } from './http2-transport.ts';
 import type { DataPlane, DataPlaneOptions, Listener } from './options.ts';
-import { type RequestHead, readHead } from './request-head.ts';
+import { headerListBytesMax, type RequestHead, readHead } from './request-head.ts';
 
 const checkMs = 1_000;
 /** What calls that did not finish in time get to tell their callers so. */
 const lastWordsMs = 1_000;
+/** What a client that is no gRPC client gets to end its request once it has its answer. */
+const foreignLingerMs = 1_000;
 const handshakeTimeoutMs = 20_000;
-const headerListBytesMax = 64 << 10;
 /** Of 1, 4 and 16 KB the middle one cost least. */
 const pieces = { smallBytes: 4 << 10, pieceBytesMax: 256 << 10 };
 /**
@@ -142,7 +143,8 @@ function refuseForeign(stream: ServerHttp2Stream, httpStatus: number): void {
   stream.on('error', () => {});
   stream.resume();
   stream.respond({ ':status': httpStatus }, { endStream: true });
-  stream.close();
+  // At once, the reset would overtake the response.
+  setTimeout(() => stream.close(), foreignLingerMs).unref();
 }
 
 function createHttp2Server(limits: Limits, tls: TlsMaterial | null): Http2Server {

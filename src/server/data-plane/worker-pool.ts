@@ -1,9 +1,9 @@
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../../core/errors.ts';
 import { clearLedger } from '../streams/shared-ledger.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Listener } from './options.ts';
+import { canSharePorts, requireFreePort } from './ports.ts';
 import type { HostServices } from './worker-host.ts';
 import type { WorkerStart } from './worker-protocol.ts';
 import { startWorkerThread, type WorkerThread } from './worker-thread.ts';
@@ -36,14 +36,12 @@ export interface WorkerPool extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Elsewhere two sockets cannot share a port so that the system spreads connections over them; the workers' own ports do. */
-const sharesPorts = process.platform === 'linux';
 const restartWaitMs = 100;
 
 /** Starts the workers. Throws UNAVAILABLE where one of their ports cannot be listened on. */
 export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
   const { count, host, workerPorts, log, restartsMax = 10, restartsWithinMs = 60_000 } = options;
-  await requireFree(host, options.sharedPort);
+  await requireFreePort(host, options.sharedPort);
   const workers: (WorkerThread | null)[] = Array.from({ length: count }, () => null);
   const ownPorts = workers.map((_, at) => (workerPorts === null ? 0 : workerPorts + at));
   let sharedPort = options.sharedPort;
@@ -51,7 +49,9 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
 
   const start = async (at: number): Promise<WorkerThread> => {
     const own: Listener = { host, port: ownPorts[at]!, shared: false };
-    const listeners = sharesPorts || at === 0 ? [own, { host, port: sharedPort, shared: sharesPorts }] : [own];
+    // Where ports cannot be shared the first worker has this one to itself, and the others are found by theirs.
+    const common: Listener = { host, port: sharedPort, shared: canSharePorts };
+    const listeners = canSharePorts || at === 0 ? [own, common] : [own];
     const thread = options.firstThread + at;
     const worker = await startWorkerThread({ ...options.start, listeners, thread }, options.services, log);
     // Those that endpoints name stay theirs, also of the worker that takes this one's place.
@@ -122,18 +122,3 @@ const unavailable = (cause: unknown): ServiceError =>
       cause,
     },
   );
-
-/** Shared listening would quietly part the port's connections with another process that has it too. */
-async function requireFree(host: string, port: number): Promise<void> {
-  if (port === 0) return;
-  const probe = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      probe.once('error', reject);
-      probe.listen({ host, port, exclusive: true }, resolve);
-    });
-  } catch (cause) {
-    throw new ServiceError('UNAVAILABLE', `Flight data cannot listen on ${host}:${port}`, { cause });
-  }
-  await new Promise((resolve) => probe.close(resolve));
-}

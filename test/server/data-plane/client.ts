@@ -42,8 +42,8 @@ export function start(session: ClientHttp2Session, request: Request): ClientHttp
   return stream;
 }
 
-/** How a call ends, once it has. */
-export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
+/** How a call ends, once it has. With `endWithServer` false an open request stays open. */
+export async function answerOf(stream: ClientHttp2Stream, endWithServer = true): Promise<Answer> {
   const headers: Record<string, string> = {};
   let headerBytes = 0;
   const note = (received: object): void => {
@@ -56,7 +56,9 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   stream.on('trailers', note);
   const data: Buffer[] = [];
   stream.on('data', (chunk: Buffer) => data.push(chunk));
-  await once(stream, 'close');
+  if (endWithServer) stream.once('end', () => stream.end());
+  // Not `once`, which an error of the stream would reject.
+  await new Promise<void>((resolve) => stream.once('close', () => resolve()));
   return {
     http: Number(headers[':status']),
     grpc: headers['grpc-status'],
@@ -73,7 +75,7 @@ export const call = (session: ClientHttp2Session, request: Request): Promise<Ans
   answerOf(start(session, request));
 
 export async function openSession(port: number, options: SecureClientSessionOptions = {}): Promise<ClientHttp2Session> {
-  const session = connect(`http://127.0.0.1:${port}`, options);
+  const session = connect(`http://127.0.0.1:${port}`, { maxSendHeaderBlockLength: 1 << 20, ...options });
   session.on('error', () => {});
   await once(session, 'connect');
   return session;
