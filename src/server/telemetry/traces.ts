@@ -1,0 +1,107 @@
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { BatchSpanProcessor, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { isServiceError } from '../../core/errors.ts';
+
+/** What one call did, as spans of OpenTelemetry: one for the call, one for each step in it. */
+export interface Trace {
+  /** Runs a step as a span below the call's. Its failure is noted by its code alone. */
+  step<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  /** Notes that something happened, once per name. */
+  mark(name: string): void;
+  /** Ends the call's span; `outcome` is `complete` or an error's code. Later calls do nothing. */
+  end(outcome: string, attributes?: Attributes): void;
+}
+
+export interface Traces {
+  /** `parent`: the caller's `traceparent` header (W3C Trace Context), null or malformed = a trace of its own. */
+  begin(name: string, parent: string | null, attributes?: Attributes): Trace;
+  /** Sends what is left. */
+  close(): Promise<void>;
+}
+
+const silent: Trace = { step: (_, work) => work(), mark: () => undefined, end: () => undefined };
+
+/** For where nobody listens. */
+export const noTraces: Traces = { begin: () => silent, close: async () => undefined };
+
+const endpointVariables = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];
+
+/**
+ * Traces to an OTLP collector where OpenTelemetry's own variables name one (`OTEL_EXPORTER_OTLP_ENDPOINT` and what belongs to it), else
+ * none. A call costs a handful of spans, however many batches it streams.
+ */
+export function openTraces(environment: NodeJS.ProcessEnv): Traces {
+  if (!endpointVariables.some((name) => (environment[name] ?? '') !== '')) return noTraces;
+  return createTraces(new BatchSpanProcessor({ exporter: new OTLPTraceExporter() }));
+}
+
+export function createTraces(processor: SpanProcessor): Traces {
+  const provider = new TracerProvider({ spanProcessors: [processor] });
+  const tracer = provider.getTracer('headrace');
+  return {
+    begin(name, parent, attributes = {}) {
+      const options = { kind: SpanKind.SERVER, attributes };
+      return traceOf(tracer, tracer.startSpan(name, options, contextOf(parent)));
+    },
+    close: () => provider.shutdown(),
+  };
+}
+
+function traceOf(tracer: Tracer, root: Span): Trace {
+  const context = trace.setSpan(ROOT_CONTEXT, root);
+  const marked = new Set<string>();
+  return {
+    async step(name, work) {
+      const span = tracer.startSpan(name, {}, context);
+      try {
+        return await work();
+      } catch (error) {
+        fail(span, isServiceError(error) ? error.code : 'INTERNAL');
+        throw error;
+      } finally {
+        span.end();
+      }
+    },
+    mark(name) {
+      if (marked.has(name)) return;
+      marked.add(name);
+      root.addEvent(name);
+    },
+    end(outcome, attributes = {}) {
+      if (!root.isRecording()) return;
+      root.setAttributes({ ...attributes, 'headrace.outcome': outcome });
+      if (outcome !== 'complete') fail(root, outcome);
+      root.end();
+    },
+  };
+}
+
+const fail = (span: Span, code: string): void => {
+  span.setStatus({ code: SpanStatusCode.ERROR, message: code });
+};
+
+const traceParent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** The caller's span as the parent (W3C Trace Context, section 3.2). */
+function contextOf(parent: string | null): Context {
+  const found = parent === null ? null : traceParent.exec(parent);
+  if (found === null || /^0+$/.test(found[1]!) || /^0+$/.test(found[2]!)) return ROOT_CONTEXT;
+  const isSampled = (Number.parseInt(found[3]!, 16) & TraceFlags.SAMPLED) !== 0;
+  return trace.setSpanContext(ROOT_CONTEXT, {
+    traceId: found[1]!,
+    spanId: found[2]!,
+    traceFlags: isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+    isRemote: true,
+  });
+}
