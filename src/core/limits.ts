@@ -45,6 +45,8 @@ export const defaultLimits = {
   manifestBytesMax: 512 << 20,
   /** Entries of one manifest. */
   manifestEntriesMax: 1_000_000,
+  /** Bytes of one manifest once decompressed. */
+  manifestDecodedBytesMax: 2 ** 31,
   /** Manifests of one snapshot. */
   manifestsMax: 1_000_000,
   /** Entries in the header of one Avro file. */
@@ -153,8 +155,8 @@ export const defaultLimits = {
   footerCacheBytesMax: 128 << 20,
   /** Data files of one plan. */
   planFilesMax: 1_000_000,
-  /** Bytes of parsed manifests that are kept for each object store; 0 = none. */
-  manifestCacheBytesMax: 128 << 20,
+  /** Bytes of parsed manifest lists and manifests that are kept for each object store, about 100 for each file; 0 = none. */
+  manifestCacheBytesMax: 256 << 20,
 } as const;
 
 export type Limits = { readonly [Name in keyof typeof defaultLimits]: number };

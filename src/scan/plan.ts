@@ -1,4 +1,3 @@
-import type { DataFile } from '../catalog/manifest/types.ts';
 import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
 import { indexSchema } from '../catalog/schema/lookup.ts';
 import type { NameMapping } from '../catalog/schema/name-mapping.ts';
@@ -12,12 +11,15 @@ import type { Limits } from '../core/limits.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ArrowSchema } from './arrow/column.ts';
 import { arrowSchemaOf } from './arrow/iceberg.ts';
+import type { ColumnCache } from './cache/cache.ts';
 import { type BoundFilter, bindFilter, bindRowFilter, conjunction, referencedFields } from './filter/bind.ts';
 import type { FooterCache } from './footers.ts';
 import { leafIds, projectColumns, pruneToLeaves } from './projection.ts';
 import { planFiles } from './prune/plan-files.ts';
+import { PlannedFiles } from './prune/planned-files.ts';
 import { prunablePart } from './prune/prunable.ts';
-import { nameMappingOf, planRowGroups, type RowGroupRun, type ScanFile } from './row-groups.ts';
+import { type FileContext, nameMappingOf, planRowGroups, type RowGroupRun, type ScanFile } from './row-groups.ts';
+import type { Sequence } from './sequence.ts';
 import { cutShards, type Position, type ShardRange } from './shards.ts';
 import { visibleSchema } from './visible-schema.ts';
 
@@ -40,6 +42,8 @@ export interface ScanServices {
   readonly objects: ObjectStore;
   readonly footers: FooterCache;
   readonly limits: Limits;
+  /** Decoded columns that streams share; absent = each decodes its own. */
+  readonly cache?: ColumnCache | null;
   /** Told of each read's bytes and rows, for the metrics. */
   readonly onRead?: (bytes: number, rows: number) => void;
 }
@@ -61,14 +65,20 @@ export interface ScanWork {
 }
 
 /** A scan decided: plain data that can be printed, compared, cached, and executed by anybody who holds the same files. */
-export interface ScanPlan extends ScanWork {
+export interface ScanPlan extends Omit<ScanWork, 'files' | 'runs'> {
   readonly snapshotId: SnapshotId | null;
   /** Why the policy's row filter could not be bound, and admits no row: for the log alone, since it may name hidden columns. */
   readonly rowFilterProblem: ServiceError | null;
   readonly access: ScanAccess;
   readonly limit: number | null;
-  readonly files: readonly DataFile[];
+  readonly files: Sequence<ScanFile>;
+  /** The row groups that may hold a row, in order; whole files where there are too many to look into each. */
+  readonly runs: Sequence<RowGroupRun>;
   readonly counts: PlanCounts;
+  /** Of all runs together. */
+  readonly size: { readonly rows: number; readonly bytes: number };
+  /** About the bytes that the plan takes in memory, for caches. */
+  readonly memory: number;
 }
 
 export interface ScanSchemas {
@@ -119,7 +129,8 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
     limit: input.limit,
   };
   if (snapshot === null) {
-    return { ...plan, files: [], runs: [], counts: { files: 0, filesPruned: 0, rowGroups: 0, rowGroupsPruned: 0 } };
+    const counts = { files: 0, filesPruned: 0, rowGroups: 0, rowGroupsPruned: 0 };
+    return { ...plan, files: [], runs: [], counts, size: { rows: 0, bytes: 0 }, memory: planBytes };
   }
   const { objects, limits } = services;
   const found = await planFiles({
@@ -131,15 +142,47 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
     limits,
     signal,
   });
-  const context = { nameMapping: plan.nameMapping, files: found.files, read, pruneFilter, footers: services.footers };
-  const groups = await planRowGroups(context, limits.planFootersMax, signal);
+  const decided = await decideRuns(found.files, { ...plan, read, footers: services.footers }, limits, signal);
+  const { files, runs, memory } = decided;
   const counts = {
-    files: found.files.length,
+    files: files.length,
     filesPruned: found.filesPruned,
-    rowGroups: groups.runs.length,
-    rowGroupsPruned: groups.pruned,
+    rowGroups: runs.length,
+    rowGroupsPruned: decided.pruned,
   };
-  return { ...plan, files: found.files, runs: groups.runs, counts };
+  return { ...plan, files, runs, counts, size: sizeOf(runs), memory };
+}
+
+// What a plan, a file and a row group of it take in memory.
+const planBytes = 4_096;
+const fileBytes = 384;
+const runBytes = 96;
+
+/** The files and runs that a plan keeps, with about what they take in memory. */
+async function decideRuns(
+  found: PlannedFiles,
+  context: Omit<FileContext, 'files'>,
+  limits: Pick<Limits, 'planFootersMax'>,
+  signal: AbortSignal,
+): Promise<Pick<ScanPlan, 'files' | 'runs' | 'memory'> & { readonly pruned: number }> {
+  if (found.length > limits.planFootersMax) {
+    const files = found.kept();
+    const runs = found.runs();
+    const filesMemory = files instanceof PlannedFiles ? files.memory : files.length * fileBytes;
+    return { files, runs, pruned: 0, memory: planBytes + filesMemory + runs.memory };
+  }
+  const files = found.slice();
+  const { runs, pruned } = await planRowGroups({ ...context, files }, limits.planFootersMax, signal);
+  return { files, runs, pruned, memory: planBytes + files.length * fileBytes + runs.length * runBytes };
+}
+
+function sizeOf(runs: Iterable<RowGroupRun>): ScanPlan['size'] {
+  let [rows, bytes] = [0, 0];
+  for (const run of runs) {
+    rows += run.rows;
+    bytes += run.bytes;
+  }
+  return { rows, bytes };
 }
 
 /** v3's metadata columns (table spec, "Row Lineage"). */
@@ -199,7 +242,7 @@ export function shardPlan(plan: ScanPlan, shards: number): ShardRange[] {
   return Array.from({ length: shards }, (_, shard) => ({ start: shard === 0 ? { file: 0, row: 0 } : end, end }));
 }
 
-function firstRows(runs: readonly RowGroupRun[], limit: number): RowGroupRun[] {
+function firstRows(runs: Iterable<RowGroupRun>, limit: number): RowGroupRun[] {
   const kept: RowGroupRun[] = [];
   let left = limit;
   for (const run of runs) {
@@ -214,6 +257,6 @@ function firstRows(runs: readonly RowGroupRun[], limit: number): RowGroupRun[] {
 /** Rows that the plan yields, where no filter makes that unknowable. */
 export function exactRows(plan: ScanPlan): number | null {
   if (plan.rowFilter !== null || plan.clientFilter !== null) return null;
-  const rows = plan.runs.reduce((sum, run) => sum + run.rows, 0);
+  const { rows } = plan.size;
   return plan.limit === null ? rows : Math.min(rows, plan.limit);
 }

@@ -1,3 +1,5 @@
+import type { Sequence } from './sequence.ts';
+
 /** A place in a plan's row order: before row `row` of file `file`. Rows count the file's stored rows, pruned or not. */
 export interface Position {
   readonly file: number;
@@ -25,16 +27,18 @@ const snapShare = 0.05;
  * Cuts runs into exactly `shards` ranges of about equal bytes, inside a run where needed. Together the ranges cover every row
  * once; some are empty when there is less than a row for each.
  */
-export function cutShards(runs: readonly WeightedRun[], shards: number, end: Position): ShardRange[] {
-  const total = runs.reduce((sum, run) => sum + run.bytes, 0);
+export function cutShards(runs: Sequence<WeightedRun>, shards: number, end: Position): ShardRange[] {
+  let total = 0;
+  for (const run of runs) total += run.bytes;
   const ranges: ShardRange[] = [];
   let start: Position = { file: 0, row: 0 };
   let at = 0;
   let before = 0;
   for (let shard = 1; shard < shards; shard++) {
     const target = (total * shard) / shards;
-    while (at < runs.length && before + runs[at]!.bytes < target) before += runs[at++]!.bytes;
-    const cut = at < runs.length ? cutRun(runs[at]!, target - before, (total / shards) * snapShare) : end;
+    let run = runs.at(at);
+    for (; run !== undefined && before + run.bytes < target; run = runs.at(++at)) before += run.bytes;
+    const cut = run === undefined ? end : cutRun(run, target - before, (total / shards) * snapShare);
     ranges.push({ start, end: later(start, cut) });
     start = ranges[ranges.length - 1]!.end;
   }

@@ -1,5 +1,4 @@
 import type { Table } from '../catalog/catalog-types.ts';
-import type { DataFile } from '../catalog/manifest/types.ts';
 import { currentSchemaOf } from '../catalog/metadata/time-travel.ts';
 import type { Snapshot, TableMetadata } from '../catalog/metadata/types.ts';
 import type { Schema } from '../catalog/schema/types.ts';
@@ -12,10 +11,10 @@ import { takeColumn } from '../scan/arrow/kernels/take.ts';
 import { type BoundFilter, bindFilter } from '../scan/filter/bind.ts';
 import { evaluateFilter } from '../scan/filter/evaluate.ts';
 import type { FooterCache } from '../scan/footers.ts';
-import { metricsMustMatch } from '../scan/prune/metrics.ts';
 import { planFiles } from '../scan/prune/plan-files.ts';
+import type { PlannedFiles } from '../scan/prune/planned-files.ts';
 import { unboundedRoom } from '../scan/read-ahead.ts';
-import { nameMappingOf, planRowGroups } from '../scan/row-groups.ts';
+import { nameMappingOf, planRowGroups, type ScanFile } from '../scan/row-groups.ts';
 import { leafColumn } from '../scan/shape.ts';
 import { stretchesOf } from '../scan/stretches.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -57,14 +56,15 @@ export async function planOverwrite(
   const schema = currentSchemaOf(table.metadata);
   const bound = filter === null ? null : bindFilter(filter, schema, () => true);
   const matched = await matchingFiles(table.metadata, branch, schema, bound, services, signal);
-  const partly = bound === null ? [] : matched.filter((file) => !metricsMustMatch(bound, file.metrics, file.rows));
+  const replaced = matched?.slice() ?? [];
+  const partly = bound === null ? [] : replaced.filter((_, at) => !matched?.mustMatch(at, bound));
   return {
     survivors: (readSignal) => survivingRows(table.metadata, schema, partly, bound, services, readSignal),
     async deletedIn(current, readSignal) {
       const now = await matchingFiles(current.metadata, branch, schema, bound, services, readSignal);
-      const paths = new Set(now.map((file) => file.path));
+      const paths = new Set(now?.slice().map((file) => file.path));
       // Without a filter everything is replaced, whenever it came; with one, what came later was not looked at.
-      if (bound !== null && (paths.size !== matched.length || matched.some((file) => !paths.has(file.path)))) {
+      if (bound !== null && (paths.size !== replaced.length || replaced.some((file) => !paths.has(file.path)))) {
         throw new ServiceError(
           'COMMIT_CONFLICT',
           'rows that the overwrite filter may match were changed by another writer: try again',
@@ -82,16 +82,16 @@ async function matchingFiles(
   filter: BoundFilter | null,
   { objects, limits }: OverwriteServices,
   signal: AbortSignal,
-): Promise<readonly DataFile[]> {
+): Promise<PlannedFiles | null> {
   const snapshot = branchHead(metadata, branch);
-  if (snapshot === null) return [];
+  if (snapshot === null) return null;
   return (await planFiles({ metadata, snapshot, schema, filter, objects, limits, signal })).files;
 }
 
 async function* survivingRows(
   metadata: TableMetadata,
   schema: Schema,
-  files: readonly DataFile[],
+  files: readonly ScanFile[],
   filter: BoundFilter | null,
   { footers, limits }: OverwriteServices,
   signal: AbortSignal,

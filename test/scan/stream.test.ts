@@ -16,6 +16,7 @@ import {
   signal,
   streamOptions,
   wholeRange,
+  wholeWork,
 } from './small-table.ts';
 
 let table: SmallTable;
@@ -128,7 +129,7 @@ test('a stream whose signal is aborted throws CANCELLED instead of ending', asyn
   const plan = await table.plan({});
   const controller = new AbortController();
   const stream = streamRange(
-    plan,
+    wholeWork(plan),
     wholeRange(plan),
     { ...streamOptions, batchRows: 10 },
     table.services,
@@ -144,8 +145,14 @@ test('a stream whose signal is aborted throws CANCELLED instead of ending', asyn
 
 test('a file that is gone fails the stream, and a consumer that leaves early ends it quietly', async () => {
   const plan = await table.plan({});
-  const gone = { ...plan, files: plan.files.map((file) => ({ ...file, path: `${file.path}.gone` })) };
+  const gone = { ...plan, files: plan.files.slice().map((file) => ({ ...file, path: `${file.path}.gone` })) };
   await assert.rejects(chunksOf(gone, table), (error) => isServiceError(error));
-  for await (const _ of streamRange(plan, wholeRange(plan), { ...streamOptions, batchRows: 5 }, table.services, signal))
+  for await (const _ of streamRange(
+    wholeWork(plan),
+    wholeRange(plan),
+    { ...streamOptions, batchRows: 5 },
+    table.services,
+    signal,
+  ))
     break;
 });

@@ -29,6 +29,18 @@ export class AvroCursor {
 
   /** A zigzag variable-length integer of 64 bits into {@link low} and {@link high}. */
   readLong(): void {
+    const first = this.bytes[this.at];
+    if (first === undefined || first >= 0x80) {
+      this.#readLongOfManyBytes();
+      return;
+    }
+    this.at++;
+    const sign = -(first & 1);
+    this.low = (first >>> 1) ^ sign;
+    this.high = sign;
+  }
+
+  #readLongOfManyBytes(): void {
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
@@ -46,7 +58,23 @@ export class AvroCursor {
       this.high = (high >>> 1) ^ sign;
       return;
     }
-    throw new ServiceError('CORRUPT_FILE', 'an Avro file holds an integer of more than 64 bits');
+    throw tooLong();
+  }
+
+  /** Moves past `count` variable-length integers. */
+  skipLongs(count: number): void {
+    const { bytes } = this;
+    let at = this.at;
+    for (; count > 0; count--) {
+      for (let last = at + longBytesMax; ; ) {
+        const byte = bytes[at];
+        if (byte === undefined) throw endsEarly();
+        at++;
+        if (byte < 0x80) break;
+        if (at === last) throw tooLong();
+      }
+    }
+    this.at = at;
   }
 
   long(): bigint {
@@ -112,4 +140,9 @@ export class AvroCursor {
   }
 }
 
+/** Of 64 bits, 7 to a byte. */
+const longBytesMax = 10;
+
+const tooLong = (): ServiceError =>
+  new ServiceError('CORRUPT_FILE', 'an Avro file holds an integer of more than 64 bits');
 const endsEarly = (): ServiceError => new ServiceError('CORRUPT_FILE', 'an Avro file ends inside a value');

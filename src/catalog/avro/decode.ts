@@ -28,6 +28,11 @@ export function* decodeRows(
   if (cursor.left > 0) throw new ServiceError('CORRUPT_FILE', 'an Avro block has bytes after its last row');
 }
 
+/** The value where the cursor stands, which moves behind it. Throws as {@link decodeRows} does. */
+export function decodeOne(type: AvroType, cursor: AvroCursor, valuesMax: number): AvroValue {
+  return readerOf(type)(cursor, { values: valuesMax });
+}
+
 // Compiling a schema costs more than decoding a small block, and a file has many of those.
 const readers = new WeakMap<AvroType, Reader>();
 

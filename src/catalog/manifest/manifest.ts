@@ -60,15 +60,22 @@ export function readManifest(
       file: readFile(values, file.specId),
     });
   }
-  const counts = [file.addedFiles, file.existingFiles, file.deletedFiles];
-  const expected = counts.reduce<number | null>(
-    (sum, count) => (sum === null || count === null ? null : sum + count),
-    0,
-  );
-  if (expected !== null && expected > entries.length) {
-    throw corrupt(`only ${entries.length} of the ${expected} entries that its manifest list says`);
-  }
+  requireEntries(file, entries.length);
   return entries;
+}
+
+/** Entries that the manifest list says there are; null where a v1 writer left a count out. */
+export function expectedEntries({ addedFiles, existingFiles, deletedFiles }: ManifestFile): number | null {
+  if (addedFiles === null || existingFiles === null || deletedFiles === null) return null;
+  return addedFiles + existingFiles + deletedFiles;
+}
+
+/** Throws CORRUPT_FILE where a manifest has fewer entries than its list says. */
+export function requireEntries(file: ManifestFile, entries: number): void {
+  const expected = expectedEntries(file);
+  if (expected !== null && expected > entries) {
+    throw corrupt(`only ${entries} of the ${expected} entries that its manifest list says`);
+  }
 }
 
 const statuses = ['existing', 'added', 'deleted'] as const;
@@ -136,7 +143,16 @@ function partitionReader(
   { schemas, spec }: ManifestTypes,
 ): (row: AvroRow) => readonly (Value | null)[] {
   if (field === null || spec.fields.length === 0) return () => [];
-  const fields = new RowFields(recordTypeOf(field));
+  const read = tupleReader(recordTypeOf(field), { schemas, spec });
+  return (row) => read(field.listOrNull(row) ?? []);
+}
+
+/** Gives the values of a decoded partition record of this type as {@link DataFile.partition} has them. */
+export function tupleReader(
+  type: AvroRecordType,
+  { schemas, spec }: ManifestTypes,
+): (tuple: AvroRow) => readonly (Value | null)[] {
+  const fields = new RowFields(type);
   const types = partitionFieldTypes(spec, schemas);
   const readers = spec.fields.map((partitionField, at) => {
     const found = fields.find(partitionField.fieldId, partitionField.name);
@@ -144,10 +160,7 @@ function partitionReader(
     return (tuple: AvroRow): Value | null =>
       found === null ? null : partitionFromAvro(type, withoutNull(found.type), found.value(tuple));
   });
-  return (row) => {
-    const tuple = field.listOrNull(row) ?? [];
-    return readers.map((read) => read(tuple));
-  };
+  return (tuple) => readers.map((read) => read(tuple));
 }
 
 function metricsReader(fields: RowFields): (row: AvroRow) => FileMetrics {

@@ -64,15 +64,24 @@ export async function readEntries(
   limits: SnapshotLimits,
   signal: AbortSignal,
 ): Promise<ManifestEntry[]> {
+  const types = manifestTypes(metadata, manifest.specId);
+  return readManifest(await readManifestBytes(manifest, objects, limits, signal), manifest, types, limits);
+}
+
+/** A manifest as it lies in the store. LIMIT_EXCEEDED for one that is too large, and what the store throws. */
+export async function readManifestBytes(
+  manifest: ManifestFile,
+  objects: ObjectStore,
+  limits: Pick<Limits, 'manifestBytesMax'>,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   if (manifest.bytes > limits.manifestBytesMax) {
     throw new ServiceError(
       'LIMIT_EXCEEDED',
       `a manifest has ${manifest.bytes} bytes, more than ${limits.manifestBytesMax}`,
     );
   }
-  const types = manifestTypes(metadata, manifest.specId);
-  const bytes = await objects.read(manifest.path, { start: 0, end: manifest.bytes }, signal);
-  return readManifest(bytes, manifest, types, limits);
+  return objects.read(manifest.path, { start: 0, end: manifest.bytes }, signal);
 }
 
 /** The spec of a manifest and the schemas to find its columns in, the current one first. Throws CORRUPT_FILE for an unknown spec. */

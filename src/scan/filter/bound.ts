@@ -129,8 +129,12 @@ export function mapConditions(filter: BoundFilter, replace: (condition: BoundCon
 }
 
 /** Every field that the filter reads: what a scan must decode to evaluate it. */
-export function referencedFields(filter: BoundFilter): Set<FieldId> {
-  const fields = new Set<FieldId>();
+export const referencedFields = (filter: BoundFilter): Set<FieldId> =>
+  new Set(boundFields(filter).map(({ fieldId }) => fieldId));
+
+/** The field of each of the filter's conditions, in their order. */
+export function boundFields(filter: BoundFilter): BoundField[] {
+  const fields: BoundField[] = [];
   const visit = (node: BoundFilter): void => {
     switch (node.kind) {
       case 'true':
@@ -141,7 +145,7 @@ export function referencedFields(filter: BoundFilter): Set<FieldId> {
         node.of.forEach(visit);
         return;
       default:
-        fields.add(node.field.fieldId);
+        fields.push(node.field);
     }
   };
   visit(filter);

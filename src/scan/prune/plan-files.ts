@@ -1,22 +1,17 @@
-import { LRUCache } from 'lru-cache';
-import type { DataFile, ManifestFile } from '../../catalog/manifest/types.ts';
+import type { ManifestFile } from '../../catalog/manifest/types.ts';
 import type { Snapshot, TableMetadata } from '../../catalog/metadata/types.ts';
 import type { Schema } from '../../catalog/schema/types.ts';
-import {
-  isLive,
-  liveDataManifests,
-  manifestTypes,
-  readEntries,
-  readSnapshotManifests,
-  type SnapshotLimits,
-} from '../../catalog/snapshot/read.ts';
+import { liveDataManifests, manifestTypes } from '../../catalog/snapshot/read.ts';
 import { throwIfCancelled } from '../../core/cancellation.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { BoundFilter } from '../filter/bound.ts';
-import { metricsMayMatch } from './metrics.ts';
+import { type BoundField, type BoundFilter, boundFields } from '../filter/bound.ts';
+import { type LoadedManifest, rangeKey, rangesOf } from './loaded-manifest.ts';
+import { type ManifestStore, type ManifestStoreLimits, manifestStoreOf } from './manifest-store.ts';
+import { columnsMayMatch } from './match-columns.ts';
 import { manifestMayMatch, type PartitionPredicate, partitionMayMatch, projectToPartition } from './partition.ts';
+import { type FileSegment, PlannedFiles } from './planned-files.ts';
 
 export interface FilePlanInput {
   readonly metadata: TableMetadata;
@@ -26,13 +21,13 @@ export interface FilePlanInput {
   /** What may prune (`prunablePart`); null = every file is wanted. */
   readonly filter: BoundFilter | null;
   readonly objects: ObjectStore;
-  readonly limits: SnapshotLimits & Pick<Limits, 'planFilesMax' | 'manifestCacheBytesMax'>;
+  readonly limits: ManifestStoreLimits & Pick<Limits, 'planFilesMax'>;
   readonly signal: AbortSignal;
 }
 
 export interface FilePlan {
   /** The files that may hold a passing row, in the order of the snapshot's manifests. */
-  readonly files: DataFile[];
+  readonly files: PlannedFiles;
   /** Live data files of the snapshot. */
   readonly filesTotal: number;
   readonly filesPruned: number;
@@ -40,7 +35,15 @@ export interface FilePlan {
   readonly manifestsPruned: number;
 }
 
-const manifestsReadAtOnce = 4;
+/** What one plan prunes with. */
+interface Pruning {
+  readonly filter: BoundFilter;
+  readonly fields: readonly BoundField[];
+  /** By partition spec. */
+  readonly predicates: ReadonlyMap<number, PartitionPredicate>;
+}
+
+const manifestsReadAtOnce = 8;
 
 /**
  * The data files of a snapshot that may hold a row which passes the filter: manifests are pruned by their partition summaries,
@@ -48,27 +51,28 @@ const manifestsReadAtOnce = 4;
  * row-level deletes, LIMIT_EXCEEDED for more than `planFilesMax` files, CORRUPT_FILE, CANCELLED, and what the store throws.
  */
 export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
-  const { metadata, snapshot, filter, objects, limits, signal } = input;
-  const manifests = liveDataManifests(await readSnapshotManifests(snapshot, objects, limits, signal));
-  const predicates = partitionPredicates(input, manifests);
-  const perManifest: (ManifestPlan | null)[] = manifests.map((manifest) => prunedManifest(manifest, predicates));
+  const { metadata, snapshot, limits, signal } = input;
+  throwIfCancelled(signal);
+  const store = manifestStoreOf(input.objects, limits);
+  const manifests = liveDataManifests(await store.list(snapshot, metadata, limits, signal));
+  const pruning = pruningOf(input, manifests);
+  const perManifest: (ManifestPlan | null)[] = manifests.map((manifest) => prunedManifest(manifest, pruning));
   const wanted = perManifest.flatMap((plan, at) => (plan === null ? [at] : []));
   let kept = 0;
   let next = 0;
   const readOn = async (): Promise<void> => {
     for (let at = wanted[next++]; at !== undefined; at = wanted[next++]) {
-      throwIfCancelled(signal);
-      const manifest = manifests[at]!;
-      const live = await liveFiles(manifest, metadata, { objects, limits, signal });
-      const files = live.filter((file) => fileMayMatch(file, filter, predicates.get(manifest.specId)));
-      kept += files.length;
+      const plan = await planManifest(manifests[at]!, pruning, store, input);
+      kept += plan.segment === null ? 0 : (plan.segment.picked?.length ?? plan.live);
       if (kept > limits.planFilesMax) {
         throw new ServiceError(
           'LIMIT_EXCEEDED',
           `a plan has more than ${limits.planFilesMax} files: narrow the filter`,
         );
       }
-      perManifest[at] = { files, live: live.length, pruned: false };
+      perManifest[at] = plan;
+      if (store.pace.isDue) await store.pace.giveWay();
+      throwIfCancelled(signal);
     }
   };
   const stopAll = (error: unknown): never => {
@@ -79,7 +83,7 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
   const plans = perManifest.filter((plan) => plan !== null);
   const filesTotal = plans.reduce((sum, plan) => sum + plan.live, 0);
   return {
-    files: plans.flatMap((plan) => plan.files),
+    files: new PlannedFiles(plans.flatMap(({ segment }) => segment ?? [])),
     filesTotal,
     filesPruned: filesTotal - kept,
     manifestsPruned: plans.filter((plan) => plan.pruned).length,
@@ -87,78 +91,69 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
 }
 
 interface ManifestPlan {
-  readonly files: readonly DataFile[];
+  /** Null where none of its files is taken. */
+  readonly segment: FileSegment | null;
   readonly live: number;
   readonly pruned: boolean;
 }
 
-function partitionPredicates(
-  { metadata, schema, filter }: FilePlanInput,
-  manifests: readonly ManifestFile[],
-): Map<number, PartitionPredicate> {
+function pruningOf({ metadata, schema, filter }: FilePlanInput, manifests: readonly ManifestFile[]): Pruning | null {
+  if (filter === null) return null;
   const predicates = new Map<number, PartitionPredicate>();
-  if (filter === null) return predicates;
   for (const { specId } of manifests) {
     if (predicates.has(specId)) continue;
     predicates.set(specId, projectToPartition(filter, manifestTypes(metadata, specId).spec, schema));
   }
-  return predicates;
+  return { filter, fields: boundFields(filter), predicates };
 }
 
 /** Null where the manifest must be read: its files may match, or only reading it tells how many it has. */
 function prunedManifest(
   { specId, partitions, addedFiles, existingFiles }: ManifestFile,
-  predicates: ReadonlyMap<number, PartitionPredicate>,
+  pruning: Pruning | null,
 ): ManifestPlan | null {
-  const predicate = predicates.get(specId);
-  if (predicate === undefined || addedFiles === null || existingFiles === null) return null;
-  return manifestMayMatch(predicate, partitions) ? null : { files: [], live: addedFiles + existingFiles, pruned: true };
+  if (pruning === null || addedFiles === null || existingFiles === null) return null;
+  if (manifestMayMatch(pruning.predicates.get(specId)!, partitions)) return null;
+  return { segment: null, live: addedFiles + existingFiles, pruned: true };
 }
 
-function fileMayMatch(file: DataFile, filter: BoundFilter | null, predicate: PartitionPredicate | undefined): boolean {
-  if (filter === null || predicate === undefined) return true;
-  return partitionMayMatch(predicate, file.partition) && metricsMayMatch(filter, file.metrics, file.rows);
-}
-
-/** Manifests are never rewritten in place, so what was read of one holds for ever; one bounded cache for each store. */
-const caches = new WeakMap<ObjectStore, LRUCache<string, readonly DataFile[]>>();
-const fileBytes = 1_024;
-const statisticBytes = 96;
-
-async function liveFiles(
-  manifest: ManifestFile,
-  metadata: TableMetadata,
-  { objects, limits, signal }: Pick<FilePlanInput, 'objects' | 'limits' | 'signal'>,
-): Promise<readonly DataFile[]> {
-  const cache = cacheOf(objects, limits.manifestCacheBytesMax);
-  // Partition values are decoded by the table's schemas, which may have changed since.
-  const key = JSON.stringify([metadata.tableUuid, metadata.currentSchemaId, manifest.path, manifest.bytes]);
-  const known = cache?.get(key);
-  if (known !== undefined) return known;
-  const entries = await readEntries(manifest, metadata, objects, limits, signal);
-  const files = entries.filter(isLive).map((entry) => entry.file);
-  if (files.some((file) => file.content !== 'data')) {
-    throw new ServiceError('CORRUPT_FILE', 'a manifest of data files lists delete files');
+async function planManifest(
+  file: ManifestFile,
+  pruning: Pruning | null,
+  store: ManifestStore,
+  { metadata, limits, signal }: FilePlanInput,
+): Promise<ManifestPlan> {
+  const fields = pruning?.fields ?? [];
+  const known = store.known(file, metadata);
+  let manifest = known ?? (await store.load(file, metadata, fields, limits, signal));
+  const live = manifest.columns.files;
+  if (pruning === null) return { segment: { manifest, picked: null }, live, pruned: false };
+  const mask = partitionMask(manifest, pruning.predicates.get(file.specId)!);
+  if (!mask.includes(1)) return { segment: null, live, pruned: false };
+  // The statistics are read only where the partitions leave a file over.
+  if (fields.some((field) => !manifest.ranges.has(rangeKey(field)))) {
+    manifest = await store.load(file, metadata, fields, limits, signal);
   }
-  cache?.set(key, files);
-  return files;
+  const { ranges } = manifest;
+  const matches = columnsMayMatch(pruning.filter, live, (field) => rangesOf(ranges, field));
+  for (let at = 0; at < live; at++) mask[at]! &= matches[at]!;
+  const picked = placesOf(mask);
+  return { segment: { manifest, picked: picked.length === live ? null : picked }, live, pruned: false };
 }
 
-function cacheOf(objects: ObjectStore, bytesMax: number): LRUCache<string, readonly DataFile[]> | null {
-  if (bytesMax <= 0) return null;
-  const known = caches.get(objects);
-  if (known !== undefined) return known;
-  const cache = new LRUCache<string, readonly DataFile[]>({ maxSize: bytesMax, sizeCalculation: memoryOf });
-  caches.set(objects, cache);
-  return cache;
+/** Asks each distinct partition tuple once. */
+function partitionMask({ columns }: LoadedManifest, predicate: PartitionPredicate): Uint8Array {
+  const { tuples, tupleOf, files } = columns;
+  const passes = Uint8Array.from(tuples, (tuple) => (partitionMayMatch(predicate, tuple) ? 1 : 0));
+  const mask = new Uint8Array(files);
+  for (let at = 0; at < files; at++) mask[at] = passes[tupleOf[at]!]!;
+  return mask;
 }
 
-/** About what the parsed files take: their maps of statistics make the most of it. */
-function memoryOf(files: readonly DataFile[]): number {
-  let bytes = fileBytes;
-  for (const { metrics } of files) {
-    const statistics = Object.values(metrics).reduce((sum, map: ReadonlyMap<unknown, unknown>) => sum + map.size, 0);
-    bytes += fileBytes + statisticBytes * statistics;
-  }
-  return bytes;
+function placesOf(mask: Uint8Array): Uint32Array {
+  let count = 0;
+  for (let at = 0; at < mask.length; at++) count += mask[at]!;
+  const places = new Uint32Array(count);
+  for (let at = 0, to = 0; to < count; at++) if (mask[at] === 1) places[to++] = at;
+  return places;
 }

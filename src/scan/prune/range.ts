@@ -49,7 +49,7 @@ export function rangeMustMatch(filter: BoundFilter, rangeOf: RangeOf): boolean {
   }
 }
 
-function conditionMayMatch(condition: BoundCondition, range: FieldRange): boolean {
+export function conditionMayMatch(condition: BoundCondition, range: FieldRange): boolean {
   const { mayBeNull, mayBeNan, mayBeValue } = range;
   switch (condition.kind) {
     case 'is-null':

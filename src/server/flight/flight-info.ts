@@ -38,13 +38,12 @@ export function flightInfo(
   const { plan, seen } = planned;
   const { restricted } = seen.decision;
   const rows = restricted ? null : exactRows(plan);
-  const bytes = plan.runs.reduce((sum, run) => sum + run.bytes, 0);
   return {
     schema: schemaMessage(plan.schemas.arrow, request.dictionaries),
     descriptor,
     endpoints: endpoints(principal, request, planned, services),
     totalRecords: rows ?? -1,
-    totalBytes: rows === null || plan.limit !== null ? -1 : bytes,
+    totalBytes: rows === null || plan.limit !== null ? -1 : plan.size.bytes,
     ordered: request.ordered,
     appMetadata: new TextEncoder().encode(JSON.stringify(planFacts(planned))),
   };

@@ -12,10 +12,6 @@ export interface Planner {
   plan(seen: SeenTable, terms: ScanTerms, signal: AbortSignal): Promise<ScanPlan>;
 }
 
-// What a file and a row group of a plan take in memory.
-const fileBytes = 2_048;
-const runBytes = 96;
-
 /** `onProblem` is told, for the log, of a row filter that admits nothing because it cannot be bound to the table. */
 export function createPlanner(
   services: ScanServices,
@@ -24,7 +20,7 @@ export function createPlanner(
 ): Planner {
   const plans = new LRUCache<string, ScanPlan>({
     maxSize: limits.planCacheBytesMax,
-    sizeCalculation: (plan) => 4_096 + plan.files.length * fileBytes + plan.runs.length * runBytes,
+    sizeCalculation: ({ memory }) => memory,
   });
   return {
     async plan(seen, terms, signal) {

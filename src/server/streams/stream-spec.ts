@@ -82,7 +82,7 @@ function firstRunFrom({ runs }: ScanPlan, position: Position): number {
   let [low, high] = [0, runs.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    const { file, startRow } = runs[middle]!;
+    const { file, startRow } = runs.at(middle)!;
     if (isBefore({ file, row: startRow }, position)) low = middle + 1;
     else high = middle;
   }

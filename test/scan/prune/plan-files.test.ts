@@ -98,7 +98,7 @@ test('the files are those that PyIceberg plans, and the counts add up', async ()
   assert.ok(all.filesTotal > 8 && all.filesPruned === 0 && all.manifestsPruned === 0);
   for (const text of filters) {
     const { files, filesTotal, filesPruned } = await plan(text);
-    assert.deepEqual(files.map(({ path }) => path).sort(), planned[text], text);
+    assert.deepEqual(Array.from(files, ({ path }) => path).sort(), planned[text], text);
     assert.equal(filesTotal, all.filesTotal, text);
     assert.equal(filesPruned, filesTotal - files.length, text);
   }
