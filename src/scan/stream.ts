@@ -104,6 +104,7 @@ async function* pieces(
     read: schemas.read,
     wanted: shaping.wanted,
     footers,
+    cache: services.cache ?? null,
     limits,
     windowRows: (rowBytes) => windowRowsFor(rowBytes, windows),
     passed: { of: 0, passed: 0 },
@@ -116,7 +117,7 @@ async function* pieces(
     let windowRows = windowRowsFor(stretch.rowBytes, windows);
     for (let start = 0; start < stretch.rows; ) {
       throwIfCancelled(signal);
-      const end = Math.min(stretch.rows, start + windowRows);
+      const end = stretch.windowEnd(start, windowRows);
       const raw = stretch.read(start, end);
       const piece = shapePiece(shaping, raw, {
         file: stretch.file,

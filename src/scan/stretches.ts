@@ -7,11 +7,13 @@ import { columnBytes } from './arrow/kernels/bytes.ts';
 import { concatColumns } from './arrow/kernels/concat.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
 import { takeColumn } from './arrow/kernels/take.ts';
+import type { ColumnCache } from './cache/cache.ts';
+import { columnSignature } from './cache/column-keys.ts';
+import type { ColumnRows } from './column-rows.ts';
 import { type BoundFilter, referencedFields } from './filter/bind.ts';
 import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
-import type { LeafRows } from './parquet/leaf-rows.ts';
 import { projectedLeaves, projectFile } from './parquet/project.ts';
-import { assembleRows, type FileProjection } from './parquet/read.ts';
+import type { FileProjection } from './parquet/read.ts';
 import { openFeed, type RowGroupFeed } from './parquet/row-group-feed.ts';
 import { countRows, type RowRange } from './parquet/row-set.ts';
 import type { ParquetLeaf } from './parquet/schema.ts';
@@ -19,12 +21,15 @@ import { pruneToLeaves } from './projection.ts';
 import type { ReadRoom } from './read-ahead.ts';
 import { type FileContext, type ReadableGroup, type RowGroupRun, readableGroups } from './row-groups.ts';
 import { leafColumn } from './shape.ts';
+import { type ColumnSource, gridRows, openColumns, type PlannedColumn, StretchHold } from './stretch-columns.ts';
 
 export interface StretchContext extends FileContext {
   /** Decides which rows are wanted, on raw values; null = all. */
   readonly filter: BoundFilter | null;
   /** The part of `read` that is wanted of rows that pass. */
   readonly wanted: Schema;
+  /** Where decoded columns are looked for and kept; null = nowhere. */
+  readonly cache: ColumnCache | null;
   readonly limits: Pick<Limits, 'stretchBytesTarget'>;
   /** How many rows the consumer decodes at a time, by a guess at their bytes. */
   readonly windowRows: (rowBytes: number) => number;
@@ -47,6 +52,8 @@ export interface Stretch {
   readonly rows: number;
   /** Bytes of a row, decompressed but still encoded: dictionaries make decoded ones larger. */
   readonly rowBytes: number;
+  /** Where rows that are best read at once from `start` on end: at most `rowsMax` of them. */
+  windowEnd(start: number, rowsMax: number): number;
   /** The wanted columns of rows [start, end) of the stretch; ranges that ascend decode each page once. */
   read(start: number, end: number): readonly Column[];
   /** Where those rows are stored: the first one's row in the file where they are neighbours, else the row of each. */
@@ -60,8 +67,6 @@ const stretchRowsMax = 262_144;
 const stretchRowsMin = 1_024;
 /** A row group that is so little larger than a stretch is read as one. */
 const stretchSlack = 1.25;
-/** What a fetch takes of the room at the least, so that however small stretches are, there are not many of them. */
-const takenBytesMin = 64 * 1024;
 /** Where more rows than this share passed lately, all columns are fetched together with the filter's. */
 const eagerShare = 0.5;
 /** Rows after which older ones weigh half. */
@@ -84,18 +89,20 @@ export async function* stretchesOf(
   }
 }
 
-/** The row group's leaves: those that the filter needs and those that are wanted of rows that pass. */
-interface Leaves {
-  readonly filter: FilterLeaves | null;
-  readonly wanted: FileProjection;
+/** The row group's columns: those that the filter needs and those that are wanted of rows that pass. */
+interface Columns {
+  readonly filter: FilterColumns | null;
+  readonly wanted: readonly PlannedColumn[];
   readonly wantedLeaves: readonly ParquetLeaf[];
 }
 
-interface FilterLeaves {
+interface FilterColumns {
   readonly filter: BoundFilter;
   readonly schema: Schema;
-  readonly projection: FileProjection;
+  readonly columns: readonly PlannedColumn[];
   readonly leaves: readonly ParquetLeaf[];
+  /** For each wanted column, the place of the same one among these; -1 where it is not. */
+  readonly placeOf: readonly number[];
 }
 
 async function* groupStretches(
@@ -107,44 +114,58 @@ async function* groupStretches(
   const { file, rowGroup } = readable;
   const feed = openFeed(file, rowGroup);
   for (const [leaf, places] of readable.places) feed.usePlaces(leaf, places);
-  const leaves = leavesOf(context, readable);
-  const rowBytes = decodedBytes(feed, leaves.wantedLeaves);
+  const columns = columnsOf(context, readable);
+  const rowBytes = decodedBytes(feed, columns.wantedLeaves);
   const windowRows = context.windowRows(rowBytes);
-  for (const rows of cutStretches(readable.rows, stretchRows(context, feed, leaves))) {
+  const source: ColumnSource = { file, rowGroup, feed, cache: context.cache, windowRows, signal };
+  const grid = gridRows(source);
+  for (const rows of cutStretches(readable.rows, stretchRows(context, feed, columns, grid), grid)) {
     throwIfCancelled(signal);
-    const found = await readStretch(context, feed, leaves, rows, windowRows, room, signal);
+    const found = await readStretch(context, source, columns, rows, grid, room);
     feed.release(rows[rows.length - 1]!.end);
     if (found === null) continue;
-    yield stretchOf(readable.at, feed.group.startRow, rowBytes, leaves, found);
+    yield stretchOf(readable.at, feed.group.startRow, rowBytes, grid, found);
   }
 }
 
-function leavesOf({ read, wanted, nameMapping, filter: rowsOf }: StretchContext, { file }: ReadableGroup): Leaves {
+function columnsOf({ read, wanted, nameMapping, filter: rowsOf }: StretchContext, { file }: ReadableGroup): Columns {
   const projection = projectFile(file, wanted, wanted.fields, nameMapping);
-  const shared = { wanted: projection, wantedLeaves: projectedLeaves(projection) };
+  const columns = plannedColumns(projection);
+  const shared = { wanted: columns, wantedLeaves: projectedLeaves(projection) };
   if (rowsOf === null || rowsOf.kind === 'true') return { ...shared, filter: null };
   const schema = pruneToLeaves(read, referencedFields(rowsOf));
   const filtered = projectFile(file, schema, schema.fields, nameMapping);
-  const filter = { filter: rowsOf, schema, projection: filtered, leaves: projectedLeaves(filtered) };
+  const known = plannedColumns(filtered);
+  const signatures = known.map(({ plan, field }) => columnSignature(plan, field.type));
+  const placeOf = columns.map(({ plan, field }) => signatures.indexOf(columnSignature(plan, field.type)));
+  const filter = { filter: rowsOf, schema, columns: known, leaves: projectedLeaves(filtered), placeOf };
   return { ...shared, filter };
 }
 
-/** Rows whose encoded columns, and whose decoded filter columns, stay within the target. */
-function stretchRows({ limits }: StretchContext, feed: RowGroupFeed, { filter, wantedLeaves }: Leaves): number {
+const plannedColumns = ({ fields, columns }: FileProjection): PlannedColumn[] =>
+  columns.map((plan, at) => ({ plan, field: fields[at]! }));
+
+/** Rows whose encoded columns, and whose decoded filter columns, stay within the target; at least one segment of the grid. */
+function stretchRows(
+  { limits }: StretchContext,
+  feed: RowGroupFeed,
+  { filter, wantedLeaves }: Columns,
+  grid: number | null,
+): number {
   const { rows } = feed.group;
   const all = new Set([...wantedLeaves, ...(filter?.leaves ?? [])]);
   const encoded = feed.bytesOf(all) / rows;
   const decoded = filter === null ? 0 : decodedBytes(feed, filter.leaves);
   const fitting = Math.floor(limits.stretchBytesTarget / Math.max(encoded, decoded, 1 / rows));
-  const most = Math.max(stretchRowsMin, Math.min(stretchRowsMax, fitting));
-  return rows <= most * stretchSlack ? rows : most - (most % 64);
+  const most = Math.max(stretchRowsMin, grid ?? 0, Math.min(stretchRowsMax, fitting));
+  return rows <= most * stretchSlack ? rows : most - (most % (grid ?? 64));
 }
 
 const decodedBytes = ({ group }: RowGroupFeed, leaves: readonly ParquetLeaf[]): number =>
   leaves.reduce((sum, leaf) => sum + group.chunks[leaf.index]!.uncompressedBytes, 0) / Math.max(1, group.rows);
 
-/** Cuts ranges into lists of at most `rowsMax` rows each. */
-function cutStretches(ranges: readonly RowRange[], rowsMax: number): RowRange[][] {
+/** Cuts ranges into lists of at most `rowsMax` rows each, between segments of the grid where a list can end there. */
+function cutStretches(ranges: readonly RowRange[], rowsMax: number, grid: number | null): RowRange[][] {
   const stretches: RowRange[][] = [];
   let left = 0;
   for (const range of ranges) {
@@ -153,9 +174,11 @@ function cutStretches(ranges: readonly RowRange[], rowsMax: number): RowRange[][
         stretches.push([]);
         left = rowsMax;
       }
-      const end = Math.min(range.end, start + left);
+      const last = start + left;
+      const cut = grid === null || last % grid >= left ? last : last - (last % grid);
+      const end = Math.min(range.end, cut);
       stretches[stretches.length - 1]!.push({ start, end });
-      left -= end - start;
+      left = end === cut ? 0 : left - (end - start);
       start = end;
     }
   }
@@ -166,71 +189,69 @@ function cutStretches(ranges: readonly RowRange[], rowsMax: number): RowRange[][
 interface ReadRows {
   /** The rows that passed; one range where all did and are neighbours. */
   readonly rows: RowRange | Int32Array;
-  readonly leaves: ReadonlyMap<number, LeafRows>;
-  /** Leaves that the filter had decoded, at the rows that passed. */
-  readonly decoded: ReadonlyMap<number, Column>;
-  release(): void;
+  /** Each wanted column by the rows of the row group, or its values at the rows that passed. */
+  readonly columns: readonly (ColumnRows | Column)[];
+  readonly hold: StretchHold;
 }
 
 /** Null where no row passed. */
 async function readStretch(
   context: StretchContext,
-  feed: RowGroupFeed,
-  { filter, wantedLeaves }: Leaves,
+  source: ColumnSource,
+  { filter, wanted }: Columns,
   ranges: readonly RowRange[],
-  windowRows: number,
+  grid: number | null,
   room: ReadRoom,
-  signal: AbortSignal,
 ): Promise<ReadRows | null> {
   const total = countRows(ranges);
-  let taken = 0;
-  let bytesRead = 0;
-  const held = new Map<number, LeafRows>();
-  const fetch = async (leaves: readonly ParquetLeaf[], rows: readonly RowRange[] | Int32Array, share: number) => {
-    const guess = Math.max(takenBytesMin, Math.ceil((feed.bytesOf(leaves) * share) / feed.group.rows));
-    await room.take(guess);
-    taken += guess;
-    const fetched = await feed.fetch(leaves, rows, windowRows, signal);
-    const more = Math.max(takenBytesMin, fetched.bytesHeld) - guess;
-    room.give(-more);
-    taken += more;
-    bytesRead += fetched.bytesRead;
-    for (const [index, leaf] of fetched.leaves) held.set(index, leaf);
+  using resources = new DisposableStack();
+  const hold = resources.use(new StretchHold(room));
+  const done = (rows: ReadRows['rows'], columns: ReadRows['columns']): ReadRows => {
+    context.onRead?.(hold.bytesRead, total);
+    resources.move();
+    return { rows, columns, hold };
   };
-  const done = (rows: ReadRows['rows'], decoded: ReadRows['decoded']): ReadRows => {
-    context.onRead?.(bytesRead, total);
-    return { rows, leaves: held, decoded, release: () => room.give(taken) };
-  };
-  try {
-    if (filter === null) {
-      await fetch(wantedLeaves, ranges, total);
-      return done(ranges.length === 1 ? ranges[0]! : allRows(ranges), new Map());
-    }
-    const rest = wantedLeaves.filter((leaf) => !filter.leaves.includes(leaf));
-    const { passed } = context;
-    const isEager = passed.of > 0 && passed.passed > passed.of * eagerShare;
-    await fetch(isEager ? [...filter.leaves, ...rest] : filter.leaves, ranges, total);
-    const { rows, decoded } = evaluate(filter, ranges, held);
-    // Evaluating does not await: between stretches everybody else has a turn.
-    await setImmediate();
-    note(passed, total, rows.length);
-    for (const leaf of filter.leaves) held.delete(leaf.index);
-    if (rows.length === 0) {
-      context.onRead?.(bytesRead, total);
-      room.give(taken);
-      return null;
-    }
-    const kept = new Map([...decoded].filter(([index]) => wantedLeaves.some((leaf) => leaf.index === index)));
-    const keptBytes = [...kept.values()].reduce((sum, column) => sum + columnBytes(column), 0);
-    room.give(-keptBytes);
-    taken += keptBytes;
-    const isAll = rows.length === total && ranges.length === 1;
-    if (!isEager && rest.length > 0) await fetch(rest, isAll ? ranges : rows, isAll ? total : rows.length);
-    return done(isAll ? ranges[0]! : rows, kept);
-  } catch (error) {
-    room.give(taken);
-    throw error;
+  if (filter === null) {
+    const columns = await openColumns(source, wanted, ranges, true, hold);
+    return done(ranges.length === 1 ? ranges[0]! : allRows(ranges), columns);
   }
+  const rest = wanted.filter((_, at) => filter.placeOf[at] === -1);
+  const { passed } = context;
+  const isEager = passed.of > 0 && passed.passed > passed.of * eagerShare;
+  const first = isEager ? [...filter.columns, ...rest] : filter.columns;
+  const opened = await openColumns(source, first, ranges, true, hold);
+  const filterColumns = opened.slice(0, filter.columns.length);
+  const isWanted = (place: number): boolean => filter.placeOf.includes(place);
+  const { rows, decoded } = evaluate(filter, filterColumns, isWanted, onGrid(ranges, grid));
+  // Evaluating does not await: between stretches everybody else has a turn.
+  await setImmediate();
+  note(passed, total, rows.length);
+  if (rows.length === 0) {
+    context.onRead?.(hold.bytesRead, total);
+    return null;
+  }
+  for (const column of decoded) if (column !== null) hold.add(columnBytes(column));
+  const isAll = rows.length === total && ranges.length === 1;
+  const late = isEager ? opened.slice(filter.columns.length) : [];
+  if (!isEager && rest.length > 0) late.push(...(await openColumns(source, rest, isAll ? ranges : rows, isAll, hold)));
+  const columns = filter.placeOf.map((place) =>
+    place === -1 ? late.shift()! : (decoded[place] ?? filterColumns[place]!),
+  );
+  return done(isAll ? ranges[0]! : rows, columns);
+}
+
+/** The ranges, cut where segments end: whoever reads those by turns copies nothing. */
+function onGrid(ranges: readonly RowRange[], grid: number | null): readonly RowRange[] {
+  if (grid === null) return ranges;
+  return ranges.flatMap((range) => {
+    const parts: RowRange[] = [];
+    for (let start = range.start; start < range.end; ) {
+      const end = Math.min(range.end, start - (start % grid) + grid);
+      parts.push({ start, end });
+      start = end;
+    }
+    return parts;
+  });
 }
 
 function allRows(ranges: readonly RowRange[]): Int32Array {
@@ -249,17 +270,20 @@ function note(passed: PassedRows, of: number, count: number): void {
   passed.passed += count;
 }
 
-/** The rows where the filter is true, and the filter's leaves there. */
+/**
+ * The rows where the filter is true, and there those of the filter's columns that are wanted and cannot be read again for nothing; null in
+ * the places of others.
+ */
 function evaluate(
-  { filter, schema, projection, leaves }: FilterLeaves,
+  { filter, schema }: FilterColumns,
+  columns: readonly ColumnRows[],
+  isWanted: (place: number) => boolean,
   ranges: readonly RowRange[],
-  held: ReadonlyMap<number, LeafRows>,
-): { readonly rows: Int32Array; readonly decoded: ReadonlyMap<number, Column> } {
+): { readonly rows: Int32Array; readonly decoded: readonly (Column | null)[] } {
   const found = ranges.map((range) => {
     const rows = range.end - range.start;
-    const read = new Map(leaves.map((leaf) => [leaf.index, held.get(leaf.index)!.read(range)]));
-    const columns = assembleRows(projection, rows, (leaf) => read.get(leaf.index)!);
-    const selected = selectedRows(evaluateFilter(filter, (id) => leafColumn(schema, columns, id)!, rows));
+    const read = columns.map((column) => column.read(range));
+    const selected = selectedRows(evaluateFilter(filter, (id) => leafColumn(schema, read, id)!, rows));
     return { read, selected, start: range.start, isAll: selected.length === rows };
   });
   const rows = new Int32Array(found.reduce((sum, { selected }) => sum + selected.length, 0));
@@ -268,18 +292,17 @@ function evaluate(
     for (let row = 0; row < selected.length; row++) rows[at++] = selected[row]! + start;
   }
   const some = found.filter(({ selected }) => selected.length > 0);
-  if (some.length === 0) return { rows, decoded: new Map() };
-  const decoded = leaves.map(({ index }): [number, Column] => {
-    const parts = some.map(({ read, selected, isAll }) =>
-      isAll ? read.get(index)! : takeColumn(read.get(index)!, selected),
-    );
-    return [index, concatColumns(parts)];
+  if (some.length === 0) return { rows, decoded: [] };
+  const decoded = columns.map(({ repeats }, place) => {
+    if (repeats || !isWanted(place)) return null;
+    const parts = some.map(({ read, selected, isAll }) => (isAll ? read[place]! : takeColumn(read[place]!, selected)));
+    return concatColumns(parts);
   });
-  return { rows, decoded: new Map(decoded) };
+  return { rows, decoded };
 }
 
-function stretchOf(file: number, startRow: number, rowBytes: number, leaves: Leaves, found: ReadRows): Stretch {
-  const { rows, decoded } = found;
+function stretchOf(file: number, startRow: number, rowBytes: number, grid: number | null, found: ReadRows): Stretch {
+  const { rows, columns, hold } = found;
   const count = rows instanceof Int32Array ? rows.length : rows.end - rows.start;
   /** The rows of the row group that [start, end) of the stretch are. */
   const some = (start: number, end: number): RowRange | Int32Array => {
@@ -291,19 +314,29 @@ function stretchOf(file: number, startRow: number, rowBytes: number, leaves: Lea
     file,
     rows: count,
     rowBytes,
+    windowEnd(start, rowsMax) {
+      if (grid === null || rows instanceof Int32Array) return Math.min(count, start + rowsMax);
+      return Math.min(count, windowEnd(rows.start + start, rowsMax, grid) - rows.start);
+    },
     read(start, end) {
       const wanted = some(start, end);
-      return assembleRows(leaves.wanted, end - start, ({ index }) => {
-        const known = decoded.get(index);
-        if (known !== undefined) return sliceColumn(known, start, end);
-        const leaf = found.leaves.get(index)!;
-        return wanted instanceof Int32Array ? leaf.take(wanted) : leaf.read(wanted);
+      return columns.map((column) => {
+        if ('kind' in column) return sliceColumn(column, start, end);
+        return wanted instanceof Int32Array ? column.take(wanted) : column.read(wanted);
       });
     },
     storedAt(start, end) {
       const wanted = some(start, end);
       return wanted instanceof Int32Array ? wanted.map((row) => startRow + row) : startRow + wanted.start;
     },
-    release: found.release,
+    release: () => hold[Symbol.dispose](),
   };
+}
+
+/** Where a window from `row` on ends: segments are cut into equal parts, so that none is short and each begins at a multiple of 64 rows. */
+function windowEnd(row: number, rowsMax: number, grid: number): number {
+  const within = row % grid;
+  const even = Math.ceil(grid / Math.ceil(grid / rowsMax));
+  const step = Math.min(rowsMax, even + (-even & 63));
+  return row - within + Math.min(grid, within - (within % step) + step);
 }

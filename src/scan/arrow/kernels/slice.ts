@@ -36,7 +36,8 @@ export function sliceColumn(column: Column, start: number, end: number): Column 
   }
 }
 
-function sliceValidity(validity: Uint8Array | null, start: number, end: number) {
+/** The validity of rows [start, end), and how many of them are null. */
+export function sliceValidity(validity: Uint8Array | null, start: number, end: number) {
   const length = end - start;
   if (validity === null) return { length, nullCount: 0, validity };
   const bitmap = sliceBitmap(validity, start, end);

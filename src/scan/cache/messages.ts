@@ -1,0 +1,75 @@
+import type { PackedColumn } from './column-layout.ts';
+
+/**
+ * What threads that read and the thread that keeps say to each other. A stretch of rows is opened with one question for all its columns,
+ * and closed when it has been read or is not wanted any more; what a question is told of and waits for comes by the number of its opening.
+ */
+export type CacheQuestion =
+  | OpenQuestion
+  | { readonly op: 'put'; readonly opening: number; readonly key: string; readonly packed: PackedColumn }
+  /** The value will not be put: somebody else may make it. */
+  | { readonly op: 'release'; readonly opening: number; readonly key: string }
+  | { readonly op: 'close'; readonly opening: number }
+  | { readonly op: 'collected'; readonly round: number };
+
+export interface OpenQuestion {
+  readonly op: 'open';
+  readonly opening: number;
+  readonly columns: readonly WantedColumn[];
+  /** Asked before, and waited for what others made: now nobody is waited for. */
+  readonly again: boolean;
+}
+
+/** Segments [first, end) of a column of a row group; those within [wholeFirst, wholeEnd) will be decoded whole where they are missing. */
+export interface WantedColumn {
+  /** File, row group and column. */
+  readonly chunk: string;
+  readonly first: number;
+  readonly end: number;
+  readonly wholeFirst: number;
+  readonly wholeEnd: number;
+  /** About how many bytes a segment has. */
+  readonly segmentBytes: number;
+}
+
+/** What becomes of each segment that was asked for. */
+export const segmentStates = {
+  /** Not kept, and not to be put. */
+  none: 0,
+  /** Comes with the answer. */
+  held: 1,
+  /** The asker decodes it and puts it. */
+  lease: 2,
+  /** The asker decodes it, and puts it only where it is told that somebody waits. */
+  quietLease: 3,
+  /** Another stream decodes it: it comes as `ready`, or the wait ends with `lapsed`. */
+  wait: 4,
+} as const;
+
+export type CacheAnswer =
+  /** A state for each segment, column by column, and the columns that are held in the same order. */
+  | {
+      readonly op: 'opened';
+      readonly opening: number;
+      readonly states: Uint8Array;
+      readonly held: readonly PackedColumn[];
+      /** How long leases and waits last. */
+      readonly leaseMs: number;
+    }
+  | { readonly op: 'ready'; readonly opening: number; readonly key: string; readonly packed: PackedColumn }
+  | { readonly op: 'lapsed'; readonly opening: number; readonly key: string }
+  | { readonly op: 'wanted'; readonly opening: number; readonly key: string }
+  /** Memory was let go of: collect garbage, and say so. */
+  | { readonly op: 'collect'; readonly round: number };
+
+export const segmentKey = (chunk: string, segment: number): string => `${chunk}/${segment}`;
+
+/** A thread's way to the cache. Messages arrive in the order in which they were posted. */
+export interface CacheLink {
+  post(question: CacheQuestion): void;
+  /** Once: who hears the answers, and of the end of the other side. */
+  listen(onAnswer: (answer: CacheAnswer) => void, onEnd: () => void): void;
+  /** Whether an answer is waited for, which keeps the thread alive. */
+  hold(isWaiting: boolean): void;
+  close(): void;
+}
