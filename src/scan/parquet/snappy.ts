@@ -1,3 +1,5 @@
+import type { Allocate } from './decompress.ts';
+
 /** Copies are made by words, which may write so many bytes behind their end. */
 const slackBytes = 8;
 /** From here on a literal is copied by `set`, whose cost is that of making a view. */
@@ -5,12 +7,13 @@ const setBytesMin = 128;
 
 /**
  * Decodes a raw snappy block (google/snappy, format_description.txt) that declares exactly `bytes` bytes. Throws RangeError for
- * anything that reads or writes outside of its buffers, and for a block that is longer or shorter than declared.
+ * anything that reads or writes outside of its buffers, and for a block that is longer or shorter than declared. The result is a view of
+ * what `allocate` gives.
  */
-export function decodeSnappy(block: Uint8Array, bytes: number): Uint8Array {
+export function decodeSnappy(block: Uint8Array, bytes: number, allocate: Allocate): Uint8Array {
   const { length, start } = preamble(block);
   if (length !== bytes) throw new RangeError(`the block declares ${length} bytes`);
-  const out = new Uint8Array(bytes + slackBytes);
+  const out = allocate(bytes + slackBytes);
   const end = decodeElements(block, start, out, bytes, false);
   if (end !== block.length) throw new RangeError('bytes follow the end of the block');
   return out.subarray(0, bytes);

@@ -1,4 +1,5 @@
 import { constants, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { Allocate } from './decompress.ts';
 
 /** What a context keeps between pages: beyond it a frame gets one of its own. Level 19 needs 8 MiB. */
 const windowBytesMax = 8 << 20;
@@ -36,18 +37,18 @@ let shared: Context | null | undefined;
  * call makes a stream and a context for each, which is 33 of the 34 µs that a page of 17-bit indices takes (0.7 CPU-s per GB of Arrow on
  * the benchmark table). Where Node's insides are not as expected, the public call it is.
  */
-export function decompressZstdPage(body: Uint8Array, bytes: number): Uint8Array {
+export function decompressZstdPage(body: Uint8Array, bytes: number, allocate: Allocate): Uint8Array {
   if (shared === undefined) shared = openContext();
-  if (shared !== null && fitsContext(body)) return decodeWith(shared, body, bytes);
+  if (shared !== null && fitsContext(body)) return decodeWith(shared, body, bytes, allocate);
   const chunkSize = Math.min(outputStepBytesMax, Math.max(outputStepBytesMin, bytes + 1));
   return zstdDecompressSync(body, { maxOutputLength: Math.max(1, bytes), chunkSize });
 }
 
-function decodeWith(context: Context, body: Uint8Array, bytes: number): Uint8Array {
+function decodeWith(context: Context, body: Uint8Array, bytes: number, allocate: Allocate): Uint8Array {
   const { handle, left } = context;
   // A byte too many, so that a page which unfolds further than declared is seen to.
   const room = bytes + 1;
-  const out = Buffer.allocUnsafeSlow((room + 7) & ~7);
+  const out = allocate(room);
   context.failure = null;
   handle.reset();
   handle.writeSync(constants.ZSTD_e_end, body, 0, body.length, out, 0, room);
@@ -65,9 +66,10 @@ function openContext(): Context | null {
   handle.onerror = (message) => {
     context.failure = message;
   };
+  const allocate = (bytes: number): Uint8Array => new Uint8Array(bytes);
   const known = Buffer.from('a known text, a known text, a known text');
   try {
-    return known.equals(decodeWith(context, zstdCompressSync(known), known.length)) ? context : null;
+    return known.equals(decodeWith(context, zstdCompressSync(known), known.length, allocate)) ? context : null;
   } catch {
     return null;
   }

@@ -25,6 +25,14 @@ function valueAt(view: DataView, byte: number, shift: number, width: number): nu
   return width === 32 ? value : value & ((1 << width) - 1);
 }
 
+/** The value that begins `shift` bits (0 to 7) into byte `byte`, whose bytes are known to be there. Width 1 to 32; 32-bit values come out signed. */
+export function unpackOne(view: DataView, byte: number, shift: number, width: number): number {
+  if (width < wideWidth && byte + 4 <= view.byteLength) {
+    return (view.getInt32(byte, true) >>> shift) & ((1 << width) - 1);
+  }
+  return valueAt(view, byte, shift, width);
+}
+
 /** Unpacks `count` values that begin `shift` bits (0 to 7) into byte `byte` to `out`. Width 1 to 32; 32-bit values come out signed. */
 export function unpackWords(
   view: DataView,

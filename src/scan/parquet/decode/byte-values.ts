@@ -110,6 +110,11 @@ export class DictionaryByteValues implements ByteValues {
     if (count > 0) this.#indices.indices(out, at, count, this.#dictionary.length);
   }
 
+  /** Single indices: each after passing over as many values as `skips` says. */
+  pick(skips: Int32Array, count: number, out: Int32Array): void {
+    this.#indices.pick(skips, count, out, this.#dictionary.length);
+  }
+
   measure(offsets: Int32Array, at: number, count: number): number {
     this.#measured = new Int32Array(count);
     this.indices(this.#measured, 0, count);
@@ -282,6 +287,13 @@ export class FixedByteValues implements FixedValues {
     const bytes = wordBytes(new Uint8Array(count * this.#width + copySlackBytes));
     this.#values.copy(bytes, offsets, 0, count);
     out.set(bytes.bytes.subarray(0, count * this.#width), at * this.#width);
+  }
+
+  pick(skips: Int32Array, count: number, out: Uint8Array, at: number): void {
+    for (let value = 0; value < count; value++) {
+      if (skips[value]! > 0) this.skip(skips[value]!);
+      this.read(out, at + value, 1);
+    }
   }
 
   view(): null {

@@ -1,15 +1,26 @@
 import type { Column } from '../../arrow/column.ts';
+import { allocateFresh } from '../decompress.ts';
 import { rawType } from '../leaf-type.ts';
 import type { ColumnChunk } from '../metadata.ts';
 import type { DataPage, Pages } from '../pages.ts';
 import type { ParquetLeaf } from '../schema.ts';
+import { giveBack, takeBuffer } from './page-buffers.ts';
 import { type LevelMaxima, openPage, type PageParts } from './page-parts.ts';
-import { type Dictionary, openDictionary, openValues, type PageValues, physicalWidth } from './page-values.ts';
+import {
+  type Dictionary,
+  mayBeViewed,
+  openDictionary,
+  openValues,
+  type PageValues,
+  physicalWidth,
+} from './page-values.ts';
 import type { WindowType } from './window.ts';
 
 /** A page's levels and values, both read front to back. */
 export interface OpenPage extends Pick<PageParts, 'repetition' | 'definition'> {
   readonly values: PageValues;
+  /** Lets go of the page's bytes, once nothing is read of it any more. */
+  close(): void;
 }
 
 /** The pages of one column chunk, or a run of them, decompressed one by one; the dictionary once. */
@@ -47,8 +58,19 @@ export function chunkPages(
     data: pages.data,
     window: { type, width: physicalWidth(leaf), dictionary: dictionaryColumn, bytesMax },
     open(page) {
-      const { repetition, definition, bytes, start } = openPage(page, chunk.codec, levels);
-      return { repetition, definition, values: openValues({ leaf, page, dictionary, bytesMax }, bytes, start) };
+      let taken: Uint8Array | null = null;
+      const allocate = (size: number): Uint8Array => {
+        taken = takeBuffer(size);
+        return taken;
+      };
+      const viewable = mayBeViewed(leaf, page);
+      const parts = openPage(page, chunk.codec, levels, viewable ? allocateFresh : allocate);
+      const values = openValues({ leaf, page, viewable, dictionary, bytesMax }, parts.bytes, parts.start);
+      const close = (): void => {
+        if (taken !== null) giveBack(taken);
+        taken = null;
+      };
+      return { repetition: parts.repetition, definition: parts.definition, values, close };
     },
   };
 }

@@ -7,6 +7,8 @@ export interface FixedValues {
   skip(count: number): void;
   /** Writes the next values to `out` from its value `at` on. */
   read(out: Uint8Array, at: number, count: number): void;
+  /** Writes single values to `out` from its value `at` on: each after passing over as many as `skips` says. */
+  pick(skips: Int32Array, count: number, out: Uint8Array, at: number): void;
   /** The next values where they already lie as a column needs them, at a multiple of 8 bytes; else null and nothing is taken. */
   view(count: number): Uint8Array | null;
 }
@@ -16,9 +18,12 @@ export class PlainValues implements FixedValues {
   readonly #bytes: Uint8Array;
   readonly #width: number;
   readonly #end: number;
+  readonly #viewable: boolean;
   #at: number;
 
-  constructor(bytes: Uint8Array, start: number, end: number, width: number) {
+  /** `viewable`: the bytes are never written to again, so that columns may be views of them. */
+  constructor(bytes: Uint8Array, start: number, end: number, width: number, viewable: boolean) {
+    this.#viewable = viewable;
     this.#bytes = bytes;
     this.#width = width;
     this.#at = start;
@@ -41,8 +46,21 @@ export class PlainValues implements FixedValues {
     out.set(this.#take(count), at * this.#width);
   }
 
+  pick(skips: Int32Array, count: number, out: Uint8Array, at: number): void {
+    const width = this.#width;
+    const bytes = this.#bytes;
+    let from = this.#at;
+    let to = at * width;
+    for (let value = 0; value < count; value++, from += width) {
+      from += skips[value]! * width;
+      if (from + width > this.#end) throw damaged('a page has fewer values than are asked for');
+      for (let byte = from; byte < from + width; byte++) out[to++] = bytes[byte]!;
+    }
+    this.#at = from;
+  }
+
   view(count: number): Uint8Array | null {
-    return ((this.#bytes.byteOffset + this.#at) & 7) === 0 ? this.#take(count) : null;
+    return this.#viewable && ((this.#bytes.byteOffset + this.#at) & 7) === 0 ? this.#take(count) : null;
   }
 }
 
@@ -65,14 +83,27 @@ export class DictionaryValues implements FixedValues {
 
   read(out: Uint8Array, at: number, count: number): void {
     if (count === 0) return;
-    const width = this.#width;
-    if (width === 4) {
+    if (this.#width === 4) {
       this.#indices.gather(wordsOf(out), at, count, wordsOf(this.#dictionary));
       return;
     }
-    const entries = width === 0 ? 0x7fffffff : this.#dictionary.length / width;
     const indices = scratchIndices(count);
-    this.#indices.indices(indices, 0, count, entries);
+    this.#indices.indices(indices, 0, count, this.#entries());
+    this.#gather(indices, count, out, at);
+  }
+
+  pick(skips: Int32Array, count: number, out: Uint8Array, at: number): void {
+    const indices = scratchIndices(count);
+    this.#indices.pick(skips, count, indices, this.#entries());
+    this.#gather(indices, count, out, at);
+  }
+
+  #entries(): number {
+    return this.#width === 0 ? 0x7fffffff : this.#dictionary.length / this.#width;
+  }
+
+  #gather(indices: Int32Array, count: number, out: Uint8Array, at: number): void {
+    const width = this.#width;
     if (width === 8) gatherPairs(wordsOf(this.#dictionary), indices, count, wordsOf(out), at);
     else if (width % 4 === 0) gatherWords(wordsOf(this.#dictionary), indices, count, wordsOf(out), at, width / 4);
     else gatherBytes(this.#dictionary, indices, count, out, at, width);

@@ -24,10 +24,13 @@ export function flatReader(pages: ChunkPages, held: RowRange, nullable: boolean)
   if (end !== held.end)
     throw damaged(`its pages hold ${end - held.start} rows where ${held.end - held.start} are declared`);
   let cursor: Cursor | null = null;
+  /** Pages that are done with once the window is read. */
+  const passed: OpenPage[] = [];
 
   /** The page at hand, opened, its rows before `row` passed over. */
   const moveTo = (at: number, row: number): Cursor => {
     if (cursor === null || cursor.at !== at || cursor.row > row) {
+      if (cursor !== null) passed.push(cursor.page);
       cursor = { at, page: pages.open(pages.data[at]!), row: 0 };
     }
     skipRows(cursor.page, row - cursor.row);
@@ -57,7 +60,11 @@ export function flatReader(pages: ChunkPages, held: RowRange, nullable: boolean)
     }
     const place = { rows, valid, validity: valid === rows ? null : validity };
     const column = readWindow(parts, place, pages.window);
-    if (cursor !== null && cursor.row >= pages.data[cursor.at]!.values) cursor = null;
+    if (cursor !== null && cursor.row >= pages.data[cursor.at]!.values) {
+      passed.push(cursor.page);
+      cursor = null;
+    }
+    for (const page of passed.splice(0)) page.close();
     return column;
   };
 }

@@ -1,5 +1,5 @@
 import { appendBits, countBits, setBits } from '../../arrow/kernels/bitmap.ts';
-import { gatherPacked, unpackBytes, unpackWords } from './bit-packed.ts';
+import { gatherPacked, unpackBytes, unpackOne, unpackWords } from './bit-packed.ts';
 import { damaged } from './damaged.ts';
 
 const widthMax = 32;
@@ -119,6 +119,24 @@ export class HybridReader {
       }
       this.#advance(run);
       at += run;
+    }
+  }
+
+  /** Single indices, below `limit`: each after passing over as many values as `skips` says. */
+  pick(skips: Int32Array, count: number, out: Int32Array, limit: number): void {
+    for (let at = 0; at < count; at++) {
+      let skip = skips[at]!;
+      while (skip >= this.#left) {
+        skip -= this.#left;
+        this.#nextRun();
+      }
+      this.#advance(skip);
+      const value = this.#isPacked
+        ? unpackOne(this.#view, this.#packedByte(), this.#packedShift(), this.#width)
+        : this.#value;
+      if (value < 0 || value >= limit) throw outside();
+      out[at] = value;
+      this.#advance(1);
     }
   }
 

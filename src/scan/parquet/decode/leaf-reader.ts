@@ -9,6 +9,7 @@ import type { RowRange } from '../row-set.ts';
 import { definitionLevelMax, type ParquetLeaf, repetitionLevelMax } from '../schema.ts';
 import { chunkPages } from './chunk-pages.ts';
 import { flatReader } from './flat-reader.ts';
+import { flatTake } from './flat-take.ts';
 import { type KnownRows, nestedReader } from './nested-reader.ts';
 import { readsEncoding } from './page-values.ts';
 
@@ -43,7 +44,9 @@ export function openDecodedLeaf(source: LeafSource, pages: Pages, limits: Decode
     : nestedReader(opened, held, pages.data.map((page, at) => rowsOf(page, source.pageRows?.[at])) satisfies KnownRows);
   const read = (rows: RowRange): Column =>
     rows.start === rows.end ? nullColumn(chainField(leaf, 0).type, 0) : readRows(rows);
-  return { read, take: (rows) => takeRows(rows, read), pages: isFlat ? pages.data : null };
+  const takeAny = (rows: Int32Array): Column => takeRows(rows, read);
+  const take = isFlat ? flatTake(opened, held, levels.definition > 0, takeAny) : takeAny;
+  return { read, take, pages: isFlat ? pages.data : null };
 }
 
 /** The rows of a page that is known to begin one. */

@@ -10,6 +10,7 @@ import { readWindow, type WindowPart } from './window.ts';
 /** A page that is being read, its levels unpacked. */
 interface NestedPage extends Levels {
   readonly values: PageValues;
+  close(): void;
 }
 
 interface Cursor {
@@ -46,13 +47,13 @@ export function nestedReader(pages: ChunkPages, held: RowRange, known: KnownRows
     const page = data[at]!;
     const entries = page.values;
     checkUnfolded(entries * 2, pages.window.bytesMax);
-    const { repetition, definition, values } = pages.open(page);
+    const { repetition, definition, values, close } = pages.open(page);
     const unpacked = { entries, repetition: new Uint8Array(repetition === null ? 0 : entries) };
     repetition?.levels(unpacked.repetition, entries);
     const levels = new Uint8Array(entries);
     definition?.levels(levels, entries);
     const hasLevels = repetition !== null;
-    return { entries, repetition: hasLevels ? unpacked.repetition : null, definition: levels, values };
+    return { entries, repetition: hasLevels ? unpacked.repetition : null, definition: levels, values, close };
   };
 
   /** Moves past the entries of `rows` rows; the runs tell where they were. */
@@ -96,9 +97,15 @@ export function nestedReader(pages: ChunkPages, held: RowRange, known: KnownRows
       cursor.row += rows;
     }
     if (cursor.row === row) return;
-    for (const { page, start, end } of advance(row - cursor.row)) {
+    const runs = advance(row - cursor.row);
+    for (const { page, start, end } of runs) {
       page.values.values.skip(countFrom(page.definition.subarray(start, end), end - start, defined));
     }
+    closePassed(runs);
+  };
+
+  const closePassed = (runs: readonly Run[]): void => {
+    for (const { page } of runs) if (page !== cursor.page) page.close();
   };
 
   return ({ start, end }) => {
@@ -111,7 +118,9 @@ export function nestedReader(pages: ChunkPages, held: RowRange, known: KnownRows
       const definition = run.page.definition.subarray(run.start, run.end);
       return { page: run.page.values, count: countFrom(definition, definition.length, defined) };
     });
-    return nest(levels, leaf, rows, readWindow(parts, leafRows(levels, leaf, rows), pages.window));
+    const values = readWindow(parts, leafRows(levels, leaf, rows), pages.window);
+    closePassed(runs);
+    return nest(levels, leaf, rows, values);
   };
 }
 

@@ -1,4 +1,4 @@
-import { decompress } from '../decompress.ts';
+import { type Allocate, decompress } from '../decompress.ts';
 import type { Codec } from '../metadata.ts';
 import type { DataPage, DataPageV1, DataPageV2 } from '../pages.ts';
 import { damaged } from './damaged.ts';
@@ -24,13 +24,13 @@ const levelWidth = (levelMax: number): number => 32 - Math.clz32(levelMax);
 const lengthBytes = 4;
 
 /** Throws CORRUPT_FILE, and UNSUPPORTED_FEATURE for a codec that is not read. */
-export function openPage(page: DataPage, codec: Codec, levels: LevelMaxima): PageParts {
-  return page.kind === 'v1' ? openV1(page, codec, levels) : openV2(page, codec, levels);
+export function openPage(page: DataPage, codec: Codec, levels: LevelMaxima, allocate: Allocate): PageParts {
+  return page.kind === 'v1' ? openV1(page, codec, levels, allocate) : openV2(page, codec, levels, allocate);
 }
 
 /** Levels and values are compressed together; each kind of level stands behind its length. */
-function openV1(page: DataPageV1, codec: Codec, levels: LevelMaxima): PageParts {
-  const bytes = decompress(codec, page.body, page.uncompressedBytes);
+function openV1(page: DataPageV1, codec: Codec, levels: LevelMaxima, allocate: Allocate): PageParts {
+  const bytes = decompress(codec, page.body, page.uncompressedBytes, allocate);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const take = (levelMax: number): HybridReader | null => {
@@ -46,7 +46,7 @@ function openV1(page: DataPageV1, codec: Codec, levels: LevelMaxima): PageParts 
 }
 
 /** Levels stand uncompressed in front, their lengths in the header. */
-function openV2(page: DataPageV2, codec: Codec, levels: LevelMaxima): PageParts {
+function openV2(page: DataPageV2, codec: Codec, levels: LevelMaxima, allocate: Allocate): PageParts {
   const { body, repetitionBytes, definitionBytes } = page;
   const levelBytes = repetitionBytes + definitionBytes;
   const reader = (levelMax: number, start: number, end: number): HybridReader | null =>
@@ -57,6 +57,6 @@ function openV2(page: DataPageV2, codec: Codec, levels: LevelMaxima): PageParts 
   const plainBytes = page.uncompressedBytes - levelBytes;
   // A page of nulls alone has no values, and some writers then compress nothing.
   const isPlain = !page.compressed || (packed.length === 0 && plainBytes === 0);
-  const bytes = isPlain ? packed : decompress(codec, packed, plainBytes);
+  const bytes = isPlain ? packed : decompress(codec, packed, plainBytes, allocate);
   return { repetition, definition, bytes, start: 0 };
 }

@@ -45,6 +45,15 @@ const encodings = {
 const { plain, plainDictionary, dictionary, byteStreamSplit, deltaBinaryPacked } = encodings;
 const anyFixed = [plain, plainDictionary, dictionary, byteStreamSplit];
 const integers = [...anyFixed, deltaBinaryPacked];
+/**
+ * Whether a column may be made a view of a page's values. They lie at a multiple of 8 bytes where no levels stand before them, as they do
+ * in v1 pages of optional columns.
+ */
+export const mayBeViewed = (leaf: ParquetLeaf, page: DataPage): boolean =>
+  page.encoding === plain &&
+  leaf.physical !== 'byte-array' &&
+  (page.kind === 'v2' || leaf.chain.every((node) => node.repetition === 'required'));
+
 const readable: Record<PhysicalType, readonly number[]> = {
   boolean: [plain, encodings.runs],
   int32: integers,
@@ -87,6 +96,8 @@ export interface PageValuesOptions {
   readonly page: DataPage;
   /** The chunk's dictionary, decoded when a page first asks for it; null where there is none. */
   readonly dictionary: () => Dictionary | null;
+  /** Whether the page's bytes stay as they are. */
+  readonly viewable: boolean;
   /** Bytes that one page's values may unfold to. */
   readonly bytesMax: number;
 }
@@ -147,25 +158,29 @@ function openBytes({ page, bytesMax }: PageValuesOptions, bytes: Uint8Array, sta
   return new DeltaByteValues(bytes, start, page.values);
 }
 
-function openFixed({ leaf, page, bytesMax }: PageValuesOptions, bytes: Uint8Array, start: number): FixedValues {
+function openFixed(
+  { leaf, page, viewable, bytesMax }: PageValuesOptions,
+  bytes: Uint8Array,
+  start: number,
+): FixedValues {
   const width = physicalWidth(leaf);
   switch (page.encoding) {
     case encodings.deltaBinaryPacked: {
       checkUnfolded(page.values * width, bytesMax);
       const decode = width === 4 ? decodeDelta32 : decodeDelta64;
       const { words } = decode(bytes, start, page.values);
-      return new PlainValues(new Uint8Array(words.buffer), 0, words.byteLength, width);
+      return new PlainValues(new Uint8Array(words.buffer), 0, words.byteLength, width, true);
     }
     case byteStreamSplit: {
       const size = bytes.length - start;
       if (width > 0 && size % width !== 0) throw damaged('the streams of a page differ in length');
       const values = joinByteStreams(bytes, start, width, width === 0 ? 0 : size / width);
-      return new PlainValues(values, 0, values.length, width);
+      return new PlainValues(values, 0, values.length, width, true);
     }
     case encodings.deltaByteArray:
       checkUnfolded(page.values * (width + 8), bytesMax);
       return new FixedByteValues(new DeltaByteValues(bytes, start, page.values), width);
     default:
-      return new PlainValues(bytes, start, bytes.length, width);
+      return new PlainValues(bytes, start, bytes.length, width, viewable);
   }
 }
