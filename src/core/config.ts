@@ -70,7 +70,7 @@ export interface MaskKey {
 }
 
 export interface CacheConfig {
-  /** Null = the server chooses. */
+  /** For decoded columns; null = the server chooses, 0 = no cache. */
   readonly memoryBytes: number | null;
   readonly diskBytes: number | null;
 }

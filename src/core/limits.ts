@@ -70,7 +70,7 @@ export const defaultLimits = {
   /** Reads of one file at once, for one stream. */
   readsAtOnceMax: 8,
   /** Bytes of encoded columns that a stream aims to fetch and decode at a time: a large row group is read in stretches. */
-  stretchBytesTarget: 8 << 20,
+  stretchBytesTarget: 12 << 20,
   /** Bytes of encoded columns that one stream has fetched at a time, the stretch that it decodes included, unless that alone has more. */
   readAheadBytesMax: 24 << 20,
   /** Row groups that one stream reads at once. */
@@ -153,6 +153,10 @@ export const defaultLimits = {
   planCacheBytesMax: 128 << 20,
   /** Bytes of parsed Parquet footers that are kept. */
   footerCacheBytesMax: 128 << 20,
+  /** Segments of columns that the cache in memory keeps, however small they are. */
+  cacheEntriesMax: 262_144,
+  /** Milliseconds that one stream may take to decode a column that others wait for; then they decode it themselves. */
+  cacheLeaseMs: 1_000,
   /** Data files of one plan. */
   planFilesMax: 1_000_000,
   /** Bytes of parsed manifest lists and manifests that are kept for each object store, about 100 for each file; 0 = none. */

@@ -170,10 +170,8 @@ function refuseReserved(raw: RawConfig, given: ReadonlyMap<string, unknown>): vo
     if (key.startsWith('storage.s3.')) throw unsupported(key, 'S3 storage');
   }
   if (raw.audit?.dir !== undefined) throw unsupported('audit.dir', 'a folder of audit records');
-  for (const key of ['memoryBytes', 'diskBytes'] as const) {
-    // 0 says what is so already.
-    if (raw.cache?.[key]) throw unsupported(`cache.${key}`, 'a cache of data, other than 0 bytes,');
-  }
+  // 0 says what is so already.
+  if (raw.cache?.diskBytes) throw unsupported('cache.diskBytes', 'a cache of data on disk, other than 0 bytes,');
   const maskKeys = raw.masks?.keys ?? [];
   if (maskKeys.length > 1) throw unsupported('masks.keys', 'more than one key');
   if (maskKeys[0]?.domain !== undefined) throw unsupported('masks.keys.0.domain', 'a key for a domain of its own');

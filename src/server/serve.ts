@@ -10,7 +10,9 @@ import { openTicketSealer } from '../auth/tickets.ts';
 import type { Config } from '../core/config.ts';
 import { ServiceError } from '../core/errors.ts';
 import { formatTable } from '../core/identifier.ts';
+import type { ColumnCache } from '../scan/cache/cache.ts';
 import type { MaskKeys } from '../scan/restrict/masks.ts';
+import { defaultCacheBytes, openColumnCache } from './column-cache/column-cache.ts';
 import { startWorkerPool, type WorkerPool } from './data-plane/worker-pool.ts';
 import { type DecisionClock, startDecisionClock } from './decision-clock.ts';
 import { type Embedded, openEmbedded } from './embedded.ts';
@@ -55,8 +57,21 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   const gate = openGate(config, embedded, policies, clock, log);
   let plane: WorkerPool | null = null;
   const keys = await loadKeys(config);
+  const cacheBytes = config.cache.memoryBytes ?? defaultCacheBytes();
+  const cache =
+    cacheBytes === 0 ? null : resources.use(await openColumnCache({ bytesMax: cacheBytes, limits, metrics, log }));
   const ports = (): DataPorts => ({ shared: plane?.sharedPort ?? 0, workers: plane?.ports ?? [] });
-  const services = await flightServices({ config, embedded, policies, gate, metrics, log, keys, ports });
+  const services = await flightServices({
+    config,
+    embedded,
+    policies,
+    gate,
+    metrics,
+    log,
+    keys,
+    ports,
+    cache: cache?.local ?? null,
+  });
   const tls = await readTls(config);
   const count = config.workers ?? workersByCores();
   const threads = count + 1;
@@ -88,6 +103,7 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
         ledger,
         threads,
       },
+      connectCache: () => cache?.connect() ?? null,
       services: {
         desk: services.desk,
         uploads,
@@ -199,6 +215,7 @@ interface ServiceParts {
   readonly log: Log;
   readonly keys: Keys;
   readonly ports: () => DataPorts;
+  readonly cache: ColumnCache | null;
 }
 
 interface Keys {
@@ -230,10 +247,11 @@ async function flightServices({
   log,
   keys,
   ports,
+  cache,
 }: ServiceParts): Promise<FlightServices> {
   const { limits } = config;
   const { catalog, objects, footers } = embedded;
-  const scan = { objects, footers, limits };
+  const scan = { objects, footers, limits, cache };
   const { auditor } = gate;
   const planner = createPlanner(scan, limits, (table, problem) => {
     log.warn('a row filter cannot be bound to its table and admits no row', { table, code: problem.code });

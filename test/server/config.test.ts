@@ -53,7 +53,7 @@ test('every key has one environment variable of its own', () => {
 
 test('sizes, durations, lists and keys are read from text', () => {
   const env = {
-    HEADRACE_CACHE_MEMORY_BYTES: '0',
+    HEADRACE_CACHE_MEMORY_BYTES: '256MiB',
     HEADRACE_TICKETS_TTL: '30m',
     HEADRACE_TICKETS_KEYS: `${key},${'ab'.repeat(32)}`,
     HEADRACE_MASKS_KEYS: JSON.stringify([{ id: 'k1', key }]),
@@ -62,7 +62,7 @@ test('sizes, durations, lists and keys are read from text', () => {
     HEADRACE_LIMITS_STREAM_STALL_MS: '90s',
   };
   const config = load({}, env);
-  assert.equal(config.cache.memoryBytes, 0);
+  assert.equal(config.cache.memoryBytes, 256 << 20);
   assert.equal(config.tickets.ttlMs, 1_800_000);
   assert.deepEqual(
     config.tickets.keys.map((bytes) => bytes[0]),
@@ -141,7 +141,6 @@ for (const [name, value] of [
   ['storage.s3.endpoint', 'http://s3'],
   ['audit.dir', 'x'],
   ['tags.hideSuspects', true],
-  ['cache.memoryBytes', '256MiB'],
   ['cache.diskBytes', '1GiB'],
   [
     'masks.keys',

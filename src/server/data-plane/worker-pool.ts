@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { MessagePort } from 'node:worker_threads';
 import { ServiceError } from '../../core/errors.ts';
 import { clearLedger } from '../streams/shared-ledger.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -17,7 +18,9 @@ export interface WorkerPoolOptions {
   readonly workerPorts: number | null;
   /** Which places in the ledger are the workers': those from this one on. */
   readonly firstThread: number;
-  readonly start: Omit<WorkerStart, 'listeners' | 'thread'>;
+  readonly start: Omit<WorkerStart, 'listeners' | 'thread' | 'cache'>;
+  /** A way to the column cache, for each worker that is started; null = there is no cache. */
+  readonly connectCache: () => MessagePort | null;
   readonly services: HostServices;
   readonly log: Log;
   /** How often a worker is replaced within `restartsWithinMs` before it is left alone. */
@@ -53,7 +56,11 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
     const common: Listener = { host, port: sharedPort, shared: canSharePorts };
     const listeners = canSharePorts || at === 0 ? [own, common] : [own];
     const thread = options.firstThread + at;
-    const worker = await startWorkerThread({ ...options.start, listeners, thread }, options.services, log);
+    const worker = await startWorkerThread(
+      { ...options.start, listeners, thread, cache: options.connectCache() },
+      options.services,
+      log,
+    );
     // Those that endpoints name stay theirs, also of the worker that takes this one's place.
     [ownPorts[at], sharedPort] = [worker.ports[0]!, worker.ports[1] ?? sharedPort];
     workers[at] = worker;

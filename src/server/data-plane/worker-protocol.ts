@@ -1,4 +1,5 @@
 /** What the main thread and a data-plane worker say to each other. Everything here is carried by structured cloning. */
+import type { MessagePort } from 'node:worker_threads';
 import type { SecretKey } from '../../auth/key-files.ts';
 import type { BuiltCommit, CommitOptions, Table } from '../../catalog/catalog-types.ts';
 import type { TableDefinition } from '../../catalog/commit/new-table.ts';
@@ -33,6 +34,8 @@ export interface WorkerStart {
   readonly changes: SharedArrayBuffer;
   /** The sums of what streams hold, and which place in them is this worker's. */
   readonly ledger: SharedArrayBuffer;
+  /** The way to the column cache, of this worker alone; null = there is none. */
+  readonly cache: MessagePort | null;
   readonly thread: number;
   readonly threads: number;
 }

@@ -32,6 +32,7 @@ export async function startWorkerThread(start: WorkerStart, services: HostServic
   // A packed Headrace has the same file without its types.
   const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: start,
+    transferList: start.cache === null ? [] : [start.cache],
     name: `data-${start.thread}`,
     resourceLimits,
   });

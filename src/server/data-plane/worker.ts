@@ -2,6 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createSealer } from '../../auth/tickets.ts';
+import { connectColumnCache } from '../../scan/cache/cache.ts';
+import { portLink } from '../../scan/cache/port-link.ts';
 import { createFooterCache } from '../../scan/footers.ts';
 import { openStore } from '../../storage/stores.ts';
 import { createBulkHandlers } from '../streams/bulk-calls.ts';
@@ -48,7 +50,8 @@ async function start(port: NonNullable<typeof parentPort>, data: WorkerStart): P
   const channel = new Channel<WorkerMethods, MainMethods>(port, { methods, asksMax, publish });
   const objects = openStore({ warehouse: data.warehouse });
   const footers = createFooterCache({ objects, limits });
-  const scan = { objects, footers, limits };
+  const cache = data.cache === null ? null : connectColumnCache(portLink(data.cache));
+  const scan = { objects, footers, limits, cache };
   const now = Date.now;
   const handlers = createBulkHandlers(desk, {
     scan,

@@ -46,6 +46,36 @@ export const instruments = {
   queuedBytes: { kind: 'gauge', name: 'headrace_queued_bytes', labels: [], help: 'Bytes waiting for slow readers' },
   connections: { kind: 'gauge', name: 'headrace_connections', labels: [], help: 'Open Flight connections' },
   refusedStreams: { kind: 'counter', name: 'headrace_refused_streams', labels: [], help: 'Streams refused by a limit' },
+  cacheHits: {
+    kind: 'total',
+    name: 'headrace_cache_hits',
+    labels: [],
+    help: 'Segments of columns that streams found decoded, or that another one was decoding',
+  },
+  cacheMisses: {
+    kind: 'total',
+    name: 'headrace_cache_misses',
+    labels: [],
+    help: 'Segments of columns that streams had to decode',
+  },
+  cacheEvictions: {
+    kind: 'total',
+    name: 'headrace_cache_evictions',
+    labels: [],
+    help: 'Segments of columns that gave way to others',
+  },
+  cacheBytes: {
+    kind: 'gauge',
+    name: 'headrace_cache_bytes',
+    labels: [],
+    help: 'Bytes of decoded columns in memory, evicted ones that are not freed yet included',
+  },
+  cacheEntries: {
+    kind: 'gauge',
+    name: 'headrace_cache_entries',
+    labels: [],
+    help: 'Segments of columns in memory',
+  },
   callSeconds: {
     kind: 'histogram',
     name: 'headrace_call_duration_seconds',
@@ -63,7 +93,8 @@ export const instruments = {
 } as const satisfies Record<string, InstrumentDefinition>;
 
 export interface InstrumentDefinition {
-  readonly kind: 'counter' | 'gauge' | 'histogram';
+  /** A `total` is a counter that is kept elsewhere, and read like a gauge. */
+  readonly kind: 'counter' | 'total' | 'gauge' | 'histogram';
   readonly name: string;
   readonly labels: readonly string[];
   readonly help: string;
@@ -78,6 +109,7 @@ type NamesOf<Kind extends InstrumentDefinition['kind']> = {
 
 export type CounterName = NamesOf<'counter'>;
 export type GaugeName = NamesOf<'gauge'>;
+export type TotalName = NamesOf<'total'>;
 export type HistogramName = NamesOf<'histogram'>;
 export type LabelsOf<Name extends keyof Definitions> = {
   readonly [Label in Definitions[Name]['labels'][number]]: string;

@@ -8,6 +8,7 @@ import {
   type InstrumentDefinition,
   instruments,
   type LabelsOf,
+  type TotalName,
 } from './instruments.ts';
 
 const labelCharsMax = 64;
@@ -17,8 +18,8 @@ export interface Metrics {
   /** Adds to a counter; `value` is not negative. */
   add<Name extends CounterName>(name: Name, value: number, labels: LabelsOf<Name>): void;
   record<Name extends HistogramName>(name: Name, value: number, labels: LabelsOf<Name>): void;
-  /** Sets where a gauge is read from, once per gauge and source; several sources add up. Gives the way to take it away. */
-  observe(name: GaugeName, read: () => number): () => void;
+  /** Sets where a gauge or total is read from, once for each source; several sources add up. Gives the way to take it away. */
+  observe(name: GaugeName | TotalName, read: () => number): () => void;
   /** The Prometheus text format of everything counted so far. */
   exposition(): Promise<string>;
   close(): Promise<void>;
@@ -47,7 +48,7 @@ export function createMetrics(labelsMax: number): Metrics {
     const options = { description: definition.help };
     if (definition.kind === 'counter') counters.set(key, meter.createCounter(definition.name, options));
     else if (definition.kind === 'histogram') histograms.set(key, meter.createHistogram(definition.name, options));
-    else gauges.set(key, observeGauge(meter, definition));
+    else gauges.set(key, observeSources(meter, definition));
   }
   const bound = boundLabels(labelsMax);
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
@@ -74,9 +75,12 @@ function histogramView(definition: InstrumentDefinition) {
   ];
 }
 
-function observeGauge(meter: Meter, definition: InstrumentDefinition): Set<() => number> {
+function observeSources(meter: Meter, { kind, name, help }: InstrumentDefinition): Set<() => number> {
   const sources = new Set<() => number>();
-  meter.createObservableGauge(definition.name, { description: definition.help }).addCallback((result) => {
+  const options = { description: help };
+  const instrument =
+    kind === 'total' ? meter.createObservableCounter(name, options) : meter.createObservableGauge(name, options);
+  instrument.addCallback((result) => {
     let sum = 0;
     for (const read of sources) sum += read();
     result.observe(sum);
