@@ -67,8 +67,13 @@ export function startChild(command: string, args: readonly string[], options: Ch
   };
 }
 
-/** Runs a process to its end and gives its last line, as JSON where it is. */
-export async function runChild(command: string, args: readonly string[], timeoutMs: number): Promise<string> {
-  await using child = startChild(command, args);
+/** Runs a process that prints one line, and gives it. Throws, with the end of standard error, when it ends without one. */
+export async function runChild(
+  command: string,
+  args: readonly string[],
+  timeoutMs: number,
+  options: ChildOptions = {},
+): Promise<string> {
+  await using child = startChild(command, args, options);
   return await child.line(timeoutMs);
 }

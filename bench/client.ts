@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { python, startChild } from './child.ts';
+import { type Child, python, startChild } from './child.ts';
 import type { BenchRequest, Contender } from './contender.ts';
-import { cpuSecondsBetween, peakMemoryMb, readCpu, resetPeakMemory } from './process-cost.ts';
+import { cpuSecondsBetween, peakMemoryMb, readBytes, readCpu, resetPeakMemory } from './process-cost.ts';
 
 const script = join(import.meta.dirname, 'client.py');
 const answerTimeoutMs = 3_600_000;
@@ -15,7 +15,7 @@ export interface Content {
   readonly hash: string;
 }
 
-export interface SampleJob {
+export interface StreamJob {
   readonly request: BenchRequest;
   /** Read before the clock starts. */
   readonly warm: BenchRequest;
@@ -23,59 +23,118 @@ export interface SampleJob {
   readonly streams: number;
   /** By each stream. */
   readonly scans: number;
+  /** Each stream reads its own shard of every scan instead of the whole. */
+  readonly divide: boolean;
+  /** All streams share one connection. */
+  readonly oneConnection?: boolean;
+  /** A scan ends with its first batch. */
+  readonly firstOnly?: boolean;
 }
 
-/** One measured run of a job against one server. */
-export interface Sample {
+export interface PutJob {
+  /** An Arrow file. */
+  readonly data: string;
+  readonly put: object;
+  readonly times: number;
+}
+
+/** What one timed job moved and cost. */
+export interface Measurement {
   readonly rows: number;
   readonly bytes: number;
   readonly wallS: number;
   readonly serverCpuS: number;
   readonly clientCpuS: number;
+  /** The server's resident memory at its peak, and the same less what its cache held at the end. */
   readonly rssMb: number;
-  /** Milliseconds of each scan, from its planning to its last byte. */
-  readonly scanMs: readonly number[];
+  readonly rssOutsideCacheMb: number;
+  /** Bytes that the server read; null where the system does not count them. */
+  readonly readBytes: number | null;
+  /** Milliseconds of each scan, from its planning to its last byte, or of each put. */
+  readonly callMs: readonly number[];
 }
+
+/** Addresses to go to instead of those that a server names. */
+export type Rewrite = Readonly<Record<string, string>>;
 
 /** The measuring client of one server, in a process of its own. */
 export interface Client extends AsyncDisposable {
   readonly name: string;
+  readonly contender: Contender;
   hash(request: BenchRequest): Promise<Content>;
+  /** The addresses that a scan's endpoints name. */
+  locations(request: BenchRequest): Promise<readonly string[]>;
   /** Connects and warms up, then counts what the job costs server and client. */
-  sample(job: SampleJob): Promise<Sample>;
+  stream(job: StreamJob): Promise<Measurement>;
+  put(job: PutJob): Promise<Measurement>;
+  /** Opens streams that nobody reads. They are held until the answer is disposed. */
+  stall(request: BenchRequest, streams: number, connections: number): Promise<AsyncDisposable>;
 }
 
-export function openClient({ name, uri, token, pid }: Contender): Client {
+/** A client of a server, reached through other addresses where `rewrite` names them. */
+export function openClient(contender: Contender, rewrite: Rewrite = {}): Client {
+  const { name, token, roots, pid } = contender;
   const client = startChild(python, [script]);
-  const ask = async (job: object): Promise<unknown> => {
-    client.send(`${JSON.stringify({ uri, token, ...job })}\n`);
-    return JSON.parse(await client.line(answerTimeoutMs));
+  const where = { uri: rewrite[contender.uri] ?? contender.uri, token, roots, rewrite };
+  const adapt = <T extends BenchRequest>(request: T): T =>
+    contender.compression === undefined ? request : { ...request, compression: contender.compression ?? undefined };
+  const send = (job: object): void => client.send(`${JSON.stringify({ ...where, ...job })}\n`);
+  const answer = async (): Promise<unknown> => JSON.parse(await client.line(answerTimeoutMs));
+  const measured = async (job: object): Promise<Measurement> => {
+    send(job);
+    await answer();
+    return await measureGo(client, contender);
   };
   return {
     name,
-    hash: async (request) => (await ask({ mode: 'hash', request })) as Content,
-    async sample(job) {
-      await ask({ mode: 'measure', ...job });
-      await resetPeakMemory(pid);
-      const before = await readCpu(pid);
-      client.send('go\n');
-      const answer = JSON.parse(await client.line(answerTimeoutMs)) as ClientAnswer;
-      const serverCpuS = cpuSecondsBetween(before, await readCpu(pid));
+    contender,
+    async hash(request) {
+      send({ mode: 'hash', request: adapt(request) });
+      return (await answer()) as Content;
+    },
+    async locations(request) {
+      send({ mode: 'locations', request });
+      return ((await answer()) as { readonly locations: readonly string[] }).locations;
+    },
+    stream: (job) => measured({ mode: 'measure', ...job, request: adapt(job.request), warm: adapt(job.warm) }),
+    put: (job) => measured({ mode: 'put', ...job }),
+    async stall(request, streams, connections) {
+      send({ mode: 'stall', request: adapt(request), streams, connections });
+      await answer();
       return {
-        rows: answer.rows,
-        bytes: answer.bytes,
-        wallS: answer.wall_s,
-        serverCpuS,
-        clientCpuS: answer.client_cpu_s,
-        rssMb: await peakMemoryMb(pid),
-        scanMs: answer.scan_ms,
+        async [Symbol.asyncDispose]() {
+          client.send('go\n');
+          await answer();
+        },
       };
     },
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
+
+  async function measureGo(child: Child, { cacheBytes }: Contender): Promise<Measurement> {
+    await resetPeakMemory(pid);
+    const [cpu, read] = [await readCpu(pid), await readBytes(pid)];
+    child.send('go\n');
+    const { rows, bytes, wall_s, client_cpu_s, scan_ms } = (await answer()) as Answer;
+    const serverCpuS = cpuSecondsBetween(cpu, await readCpu(pid));
+    const readAfter = await readBytes(pid);
+    const rssMb = await peakMemoryMb(pid);
+    const cachedMb = ((await cacheBytes?.()) ?? 0) / 1e6;
+    return {
+      rows,
+      bytes,
+      wallS: wall_s,
+      serverCpuS,
+      clientCpuS: client_cpu_s,
+      rssMb,
+      rssOutsideCacheMb: rssMb - cachedMb,
+      readBytes: read === null || readAfter === null ? null : readAfter - read,
+      callMs: scan_ms,
+    };
+  }
 }
 
-interface ClientAnswer {
+interface Answer {
   readonly rows: number;
   readonly bytes: number;
   readonly wall_s: number;

@@ -1,10 +1,16 @@
-/** A Flight server under measurement: Headrace or a rival. Both take the same JSON requests. */
+/** A server under measurement: Headrace or a rival. All take the same JSON requests. */
 export interface Contender extends AsyncDisposable {
   readonly name: string;
   readonly pid: number;
   readonly uri: string;
   /** Null where the server asks for none. */
   readonly token: string | null;
+  /** PEM file of the authority that the server's certificate is from; null = no TLS. */
+  readonly roots: string | null;
+  /** What this contender's streams are compressed with instead of what the request says; absent = as it says. */
+  readonly compression?: 'zstd' | null;
+  /** Bytes of the memory that its cache of data fills now; absent = it has none. */
+  readonly cacheBytes?: () => Promise<number>;
 }
 
 /** The namespace of every table of the benchmarks. */
@@ -15,8 +21,14 @@ export interface BenchRequest {
   readonly table: string;
   readonly columns?: readonly string[];
   readonly filter?: FilterNode;
+  readonly compression?: 'zstd';
+  readonly shards?: number;
 }
 
 export type FilterNode =
   | { readonly type: 'and'; readonly left: FilterNode; readonly right: FilterNode }
-  | { readonly type: 'lt' | 'gt-eq'; readonly term: string; readonly value: number };
+  | {
+      readonly type: 'lt' | 'lt-eq' | 'gt' | 'gt-eq' | 'eq' | 'not-eq';
+      readonly term: string;
+      readonly value: number | string;
+    };

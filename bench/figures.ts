@@ -1,60 +1,60 @@
-import type { Sample } from './client.ts';
+/** What one sample showed, by name; GB and MB are decimal, of decoded Arrow. A figure that means nothing for a contender is absent. */
+export type Figures = Readonly<Record<string, number>>;
 
-/** What is reported of one server: medians over its samples. GB and MB are decimal, of decoded Arrow received. */
-export interface Figures {
-  readonly mb_per_s: number;
-  readonly cpu_s_per_gb: number;
-  readonly client_cpu_s_per_gb: number;
-  readonly rss_mb: number;
+export interface Sample {
+  readonly figures: Figures;
+  readonly rows: number;
+  /** What the figures per GB are per. */
+  readonly bytes: number;
+  /** Milliseconds of each scan or call. */
+  readonly latenciesMs: readonly number[];
+}
+
+/** What a sample cost, before it is put in relation to what it moved. */
+export interface Cost {
+  readonly bytes: number;
+  readonly wallS: number;
+  readonly cpuS: number;
+  /** 0 where the work is done in the contender's own process. */
+  readonly clientCpuS: number;
+  readonly rssMb: number;
   readonly streams: number;
-  /** Seconds of one sample. */
-  readonly wall_s: number;
 }
 
-/** Beside the figures, for people. */
-export interface Pace {
-  readonly rowsPerS: number;
-  /** Milliseconds of one scan, planning included. */
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly sampleBytes: number;
-}
-
-export function figuresOf(samples: readonly Sample[], streams: number): Figures {
-  const of = (value: (sample: Sample) => number): number => median(samples.map(value));
+export function figuresOf({ bytes, wallS, cpuS, clientCpuS, rssMb, streams }: Cost): Figures {
+  const gb = bytes / 1e9;
   return {
-    mb_per_s: of(({ bytes, wallS }) => bytes / 1e6 / wallS),
-    cpu_s_per_gb: of(({ bytes, serverCpuS }) => serverCpuS / (bytes / 1e9)),
-    client_cpu_s_per_gb: of(({ bytes, clientCpuS }) => clientCpuS / (bytes / 1e9)),
-    rss_mb: of(({ rssMb }) => rssMb),
+    mb_per_s: bytes / 1e6 / wallS,
+    cpu_s_per_gb: cpuS / gb,
+    client_cpu_s_per_gb: clientCpuS / gb,
+    total_cpu_s_per_gb: (cpuS + clientCpuS) / gb,
+    rss_mb: rssMb,
     streams,
-    wall_s: of(({ wallS }) => wallS),
+    wall_s: wallS,
   };
 }
 
-export function paceOf(samples: readonly Sample[]): Pace {
-  const scans = samples.flatMap(({ scanMs }) => scanMs);
-  return {
-    rowsPerS: median(samples.map(({ rows, wallS }) => rows / wallS)),
-    p50Ms: quantile(scans, 0.5),
-    p99Ms: quantile(scans, 0.99),
-    sampleBytes: median(samples.map(({ bytes }) => bytes)),
-  };
+/** The median of each figure that all samples have, and the latencies of all of them together. */
+export function medianFigures(samples: readonly Sample[]): Figures {
+  const names = Object.keys(samples[0]?.figures ?? {});
+  const medians = names.map(
+    (name) => [name, median(samples.map(({ figures }) => figures[name] ?? Number.NaN))] as const,
+  );
+  const latencies = samples.flatMap(({ latenciesMs }) => latenciesMs);
+  if (latencies.length === 0) return Object.fromEntries(medians);
+  const spread = { p50_ms: quantile(latencies, 0.5), p99_ms: quantile(latencies, 0.99) };
+  return { ...Object.fromEntries(medians), ...spread };
 }
 
-const compared = [
-  'mb_per_s',
-  'cpu_s_per_gb',
-  'client_cpu_s_per_gb',
-  'rss_mb',
-  'wall_s',
-] as const satisfies (keyof Figures)[];
-
-/** Ours divided by the rival's, as `FIGURE_vs_RIVAL`. */
+/** Ours divided by the rival's, as `FIGURE_vs_RIVAL`, of the figures that both have and that can be divided by. */
 export function ratiosTo(ours: Figures, rivals: Readonly<Record<string, Figures>>): Record<string, number> {
   const ratios: Record<string, number> = {};
   for (const [name, theirs] of Object.entries(rivals)) {
-    for (const figure of compared) ratios[`${figure}_vs_${name}`] = ours[figure] / theirs[figure];
+    for (const [figure, value] of Object.entries(ours)) {
+      const divisor = theirs[figure] ?? 0;
+      if (figure !== 'streams' && divisor > 0 && Number.isFinite(value))
+        ratios[`${figure}_vs_${name}`] = value / divisor;
+    }
   }
   return ratios;
 }

@@ -5,22 +5,27 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { python, repository, runChild } from './child.ts';
 
-export type Codec = 'zstd' | 'snappy';
+export const codecs = ['zstd', 'snappy'] as const;
+export type Codec = (typeof codecs)[number];
 
-/** One Parquet file of `table.py`, and Iceberg metadata that names it as its only data file. */
+/** A table: Parquet files, and Iceberg metadata that names them as its data files. */
 export interface Input {
   readonly codec: Codec;
   readonly rows: number;
-  readonly file: string;
+  /** Its data files, which rivals read too. */
+  readonly files: readonly string[];
+  /** Of the files' bytes, one after the other. */
   readonly sha256: string;
   /** Location of the table's metadata.json. */
   readonly metadata: string;
   /** Bytes of all rows and columns as Arrow. */
   readonly arrowBytes: number;
+  /** Bytes of each column in the files, compressed as they are. */
+  readonly columnBytes: Readonly<Record<string, number>>;
 }
 
 const folder = join(repository, 'build/bench/inputs');
-const generators = ['table.py', 'iceberg.py'];
+const generators = ['table.py', 'iceberg.py', 'inputs.ts'];
 const generateTimeoutMs = 600_000;
 
 /** The benchmark table of so many rows, made once and kept below `build/`. */
@@ -36,9 +41,9 @@ export async function prepareInput(rows: number, codec: Codec): Promise<Input> {
   const iceberg = [join(import.meta.dirname, 'iceberg.py'), home, codec, file];
   const described = JSON.parse(await runChild(python, iceberg, generateTimeoutMs)) as Pick<
     Input,
-    'metadata' | 'rows' | 'arrowBytes'
+    'metadata' | 'rows' | 'arrowBytes' | 'columnBytes'
   >;
-  const input: Input = { codec, file, sha256: await fileHash(file), ...described };
+  const input: Input = { codec, files: [file], sha256: await filesHash([file]), ...described };
   // The record comes last and whole, so that a run that was cut off leaves nothing that the next one believes.
   await writeFile(join(home, 'input.json'), JSON.stringify(input));
   await rename(join(home, 'input.json'), record);
@@ -52,8 +57,8 @@ async function generatorsHash(): Promise<string> {
   return hash.digest('hex').slice(0, 8);
 }
 
-async function fileHash(file: string): Promise<string> {
+export async function filesHash(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
+  for (const file of files) await pipeline(createReadStream(file), hash, { end: false });
   return hash.digest('hex');
 }

@@ -54,6 +54,16 @@ function clockSeconds(text: string): number {
   return Number(days) * 86_400 + seconds;
 }
 
+/**
+ * Bytes that a process has read by system calls so far, from files that the page cache holds too, and what little arrives on its
+ * sockets; null where the system does not count them.
+ */
+export async function readBytes(pid: number): Promise<number | null> {
+  const text = await readFile(`/proc/${pid}/io`, 'utf8').catch(() => '');
+  const found = /^rchar: (\d+)$/m.exec(text);
+  return found === null ? null : Number(found[1]);
+}
+
 /** Lets the peak of a process's resident memory start again from now, where the system allows it. */
 export async function resetPeakMemory(pid: number): Promise<void> {
   // 5 resets the high-water mark: proc(5), /proc/pid/clear_refs.

@@ -1,10 +1,10 @@
-import type { Figures, Pace } from './figures.ts';
+import { type BarResult, judge } from './bars.ts';
+import type { Figures } from './figures.ts';
 import type { Circumstances } from './machine.ts';
-import type { VariantResult } from './measure.ts';
 import type { Size } from './size.ts';
 import type { Subject, SubjectRun } from './subject.ts';
 
-interface Comparison {
+export interface Comparison {
   readonly ours: Figures;
   readonly rivals: Readonly<Record<string, Figures>>;
   /** Ours divided by the rival's. */
@@ -14,11 +14,13 @@ interface Comparison {
 /** The JSON of one subject: its first variant at the top, all of them in `variants`. */
 export interface Report extends Comparison {
   readonly subject: string;
+  readonly shows: string;
   readonly variants: readonly (Comparison & {
     readonly name: string;
     readonly rows: number;
-    readonly result_hash: string;
+    readonly result_hash: string | null;
   })[];
+  readonly bars: readonly BarResult[];
   readonly run: Circumstances & {
     readonly size: string;
     readonly pairs: number;
@@ -28,82 +30,75 @@ export interface Report extends Comparison {
 }
 
 export function reportOf(subject: Subject, { variants, inputs }: SubjectRun, size: Size, where: Circumstances): Report {
-  const { ours, rivals, ratios } = variants[0]!;
+  const [first] = variants;
+  if (first === undefined) throw new Error(`nothing of ${subject.name} is left to measure`);
+  const { ours, rivals, ratios } = first;
   return {
     subject: subject.name,
+    shows: subject.shows,
     ours,
     rivals,
     ratios,
-    variants: variants.map((variant) => ({
-      name: variant.name,
-      rows: variant.rows,
-      result_hash: variant.resultHash,
-      ours: variant.ours,
-      rivals: variant.rivals,
-      ratios: variant.ratios,
+    variants: variants.map(({ name, rows, resultHash, ...figures }) => ({
+      name,
+      rows,
+      result_hash: resultHash,
+      ours: figures.ours,
+      rivals: figures.rivals,
+      ratios: figures.ratios,
     })),
+    bars: judge(subject.bars, variants),
     run: { ...where, size: size.name, pairs: size.pairs, sample_bytes: size.sampleBytes, inputs },
   };
 }
 
 /** The same for people. */
-export function reportLines(subject: Subject, run: SubjectRun, size: Size, where: Circumstances): string[] {
-  const versions = Object.entries(where.versions).map(([name, version]) => `${name} ${version}`);
+export function reportLines({ subject, shows, variants, bars, run }: Report): string[] {
+  const versions = Object.entries(run.versions).map(([name, version]) => `${name} ${version}`);
   return [
-    `${subject.name}: ${subject.shows}`,
-    `  machine  ${where.machine}, load ${where.load.toFixed(2)} before`,
-    `  commit   ${where.commit ?? 'none'}; ${versions.join(', ')}`,
-    `  size     ${size.name}: ${size.rows} rows, ${plural(size.pairs, 'pair')} of samples of at least ${(size.sampleBytes / 1e9).toFixed(2)} GB`,
+    `${subject}: ${shows}`,
+    `  machine  ${run.machine}, load ${run.load.toFixed(2)} before`,
+    `  commit   ${run.commit ?? 'none'}; ${versions.join(', ')}`,
+    `  size     ${run.size}: ${plural(run.pairs, 'pair')} of samples of at least ${(run.sample_bytes / 1e9).toFixed(2)} GB`,
     ...Object.entries(run.inputs).map(([table, hash]) => `  input    ${table}: sha256 ${hash}`),
     '',
-    ...run.variants.flatMap(variantLines),
-  ];
-}
-
-function variantLines(variant: VariantResult): string[] {
-  const servers = Object.entries({ headrace: variant.ours, ...variant.rivals });
-  return [
-    `${variant.name}: ${variant.rows} rows a scan, ${plural(variant.scansPerStream, 'scan')} a stream, result ${variant.resultHash.slice(0, 16)}`,
-    ...aligned([headings, ...servers.map(([name, figures]) => cells(name, figures, variant.paces[name]!))]),
-    ...Object.keys(variant.rivals).map((name) => `  ours / ${name}: ${ratioText(variant.ratios, name)}`),
+    ...variants.flatMap(variantLines),
+    ...(run.size === 'smoke' ? ['bars, of which this size says nothing:'] : ['bars:']),
+    ...bars.map(barLine),
     '',
   ];
 }
 
-const headings = [
-  '',
-  'MB/s',
-  'rows/s',
-  'CPU s/GB',
-  'client CPU s/GB',
-  'RSS MB',
-  'scan p50 ms',
-  'p99 ms',
-  'sample s',
-  'sample MB',
-];
-
-function cells(name: string, figures: Figures, pace: Pace): string[] {
-  const { mb_per_s, cpu_s_per_gb, client_cpu_s_per_gb, rss_mb, wall_s } = figures;
+function variantLines({ name, rows, result_hash, ours, rivals, ratios }: Report['variants'][number]): string[] {
+  const others = Object.entries(rivals);
+  const cell = (value: number | undefined): string => (value === undefined ? '-' : numberText(value));
+  const against = (figure: string, rival: string): string => {
+    const ratio = ratios[`${figure}_vs_${rival}`];
+    return ratio === undefined ? '-' : ratio.toFixed(2);
+  };
+  const figures = [...new Set([ours, ...Object.values(rivals)].flatMap((each) => Object.keys(each)))];
+  const lines = figures.map((figure) => [
+    figure,
+    cell(ours[figure]),
+    ...others.flatMap(([rival, theirs]) => [cell(theirs[figure]), against(figure, rival)]),
+  ]);
   return [
-    name,
-    mb_per_s.toFixed(1),
-    pace.rowsPerS.toFixed(0),
-    cpu_s_per_gb.toFixed(3),
-    client_cpu_s_per_gb.toFixed(3),
-    rss_mb.toFixed(0),
-    pace.p50Ms.toFixed(1),
-    pace.p99Ms.toFixed(1),
-    wall_s.toFixed(2),
-    (pace.sampleBytes / 1e6).toFixed(1),
+    `${name}: ${rows} rows${result_hash === null ? '' : `, result ${result_hash.slice(0, 16)}`}`,
+    ...aligned([['', 'headrace', ...others.flatMap(([rival]) => [rival, 'ratio'])], ...lines]),
+    '',
   ];
 }
 
-const ratioText = (ratios: Readonly<Record<string, number>>, rival: string): string =>
-  Object.entries(ratios)
-    .filter(([name]) => name.endsWith(`_vs_${rival}`))
-    .map(([name, ratio]) => `${name.slice(0, -`_vs_${rival}`.length)} ${ratio.toFixed(2)}`)
-    .join(', ');
+/** Four digits that count, without an exponent. */
+export const numberText = (value: number): string =>
+  Number.isFinite(value)
+    ? value.toFixed(Math.max(0, Math.min(4, 3 - Math.floor(Math.log10(Math.abs(value) || 1)))))
+    : '-';
+
+const marks = { reached: 'reached ', loosened: 'LOOSENED', missed: 'MISSED  ' } as const;
+
+const barLine = ({ variant, measure, op, bar, measured, result }: BarResult): string =>
+  `  ${marks[result]}  ${variant}: ${measure} ${numberText(measured)} (bar ${op} ${bar})`;
 
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

@@ -1,29 +1,68 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { python, startChild } from './child.ts';
+import type { Certificate } from './certificate.ts';
+import { python, repository, runChild, startChild } from './child.ts';
 import { type Contender, namespace } from './contender.ts';
 import type { Input } from './inputs.ts';
 
-/** Rivals that can be started, by the names that reports give them. */
-export type RivalName = 'pyarrow-dataset';
+const kinds = ['pyarrow-memory', 'pyarrow-dataset', 'tonic-memory', 'tonic'] as const;
+type Kind = (typeof kinds)[number];
 
-const readyTimeoutMs = 60_000;
+/** Flight servers over the same files, by the names that reports give them: `-zstd` compresses on the wire, `-tls` encrypts. */
+export type StreamRival = `${Kind}${'' | '-zstd' | '-tls'}`;
 
-const scripts: Readonly<Record<RivalName, string>> = {
-  'pyarrow-dataset': 'pyarrow_dataset.py',
-};
+const readyTimeoutMs = 120_000;
+const buildTimeoutMs = 1_800_000;
+const folder = join(import.meta.dirname, 'rivals');
 
-/** Starts a rival over the same files that Headrace serves. */
-export async function startRival(name: RivalName, inputs: ReadonlyMap<string, Input>): Promise<Contender> {
+/** The server that a rival's name stands for: those which only differ in what they are asked for share one. */
+export function serverOf(rival: StreamRival): { readonly kind: Kind; readonly tls: boolean } {
+  const kind = kinds.find((known) => rival.startsWith(known))!;
+  return { kind, tls: rival.endsWith('-tls') };
+}
+
+/** Starts the server of a rival over the same files that Headrace serves. */
+export async function startRival(
+  rival: StreamRival,
+  inputs: ReadonlyMap<string, Pick<Input, 'files'>>,
+  certificate: Certificate | null,
+): Promise<Contender> {
+  const { kind, tls } = serverOf(rival);
+  const secured = tls ? certificate : null;
+  if (tls && secured === null) throw new Error(`${rival} needs a certificate`);
+  const tables = [...inputs].flatMap(([table, { files }]) => files.map((file) => `${namespace}.${table}=${file}`));
+  const args = [
+    ...(kind.endsWith('-memory') ? ['--memory'] : []),
+    ...(secured === null ? [] : ['--tls', secured.cert, secured.key]),
+    ...tables,
+  ];
   await using resources = new AsyncDisposableStack();
-  const tables = [...inputs].map(([table, { file }]) => `${namespace}.${table}=${file}`);
-  const server = resources.use(startChild(python, [join(import.meta.dirname, 'rivals', scripts[name]), ...tables]));
+  const server = resources.use(
+    kind.startsWith('tonic')
+      ? startChild(await tonicServer(), args)
+      : startChild(python, [join(folder, 'pyarrow_server.py'), ...args]),
+  );
   const { flight } = JSON.parse(await server.line(readyTimeoutMs)) as { readonly flight: number };
   const owned = resources.move();
   return {
-    name,
+    name: rival,
     pid: server.pid,
-    uri: `grpc://127.0.0.1:${flight}`,
+    uri: `${secured === null ? 'grpc+tcp' : 'grpc+tls'}://127.0.0.1:${flight}`,
     token: null,
+    roots: secured?.cert ?? null,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Builds the Rust server where it changed, which takes minutes the first time, and gives the program. */
+async function tonicServer(): Promise<string> {
+  const target = join(repository, 'build/bench/tonic-target');
+  const manifest = join(folder, 'tonic/Cargo.toml');
+  const jobs = process.env.HEADRACE_BENCH_BUILD_JOBS ?? '2';
+  const args = ['--release', '--locked', '--quiet', '--jobs', jobs, '--manifest-path', manifest];
+  const build = ['-c', 'cargo build "$@" && echo built', 'cargo', ...args];
+  await runChild('sh', build, buildTimeoutMs, { env: { CARGO_TARGET_DIR: target } });
+  const program = join(target, 'release/headrace-rival-tonic');
+  if (!existsSync(program)) throw new Error('cargo built no headrace-rival-tonic');
+  return program;
 }

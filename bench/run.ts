@@ -1,17 +1,20 @@
 /**
  * Measures subjects against their rivals.
- * usage: node bench/run.ts [SUBJECT…] [--size smoke|full] [--json FILE] [--pairs N] [--sample-gb X] [--profile FOLDER]
+ * usage: node bench/run.ts [SUBJECT…] [--size smoke|short|full] [--json FILE] [--pairs N] [--sample-gb X] [--profile FOLDER]
+ *   [--rivals NAME,…] [--without NAME,…] [--streams 1,4] [--codecs zstd,snappy]
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ServiceError } from '../src/core/errors.ts';
+import { type Codec, codecs } from './inputs.ts';
 import { describeCircumstances } from './machine.ts';
 import { type Report, reportLines, reportOf } from './report.ts';
-import { type Size, type SizeName, sizes } from './size.ts';
+import { type Size, type SizeName, sizeNames, sizes } from './size.ts';
 import type { Subject } from './subject.ts';
 
 /** Only the file of the subject that runs is loaded. */
 const subjects: ReadonlyMap<string, () => Promise<{ readonly subject: Subject }>> = new Map([
+  ['hot-stream', () => import('./subjects/hot-stream.ts')],
   ['cold-stream', () => import('./subjects/cold-stream.ts')],
   ['projection', () => import('./subjects/projection.ts')],
   ['selective', () => import('./subjects/selective.ts')],
@@ -20,10 +23,7 @@ const subjects: ReadonlyMap<string, () => Promise<{ readonly subject: Subject }>
 export const subjectNames: readonly string[] = [...subjects.keys()];
 
 /** Names that are kept for subjects of later versions. */
-const reserved: ReadonlySet<string> = new Set([
-  ...['hot-stream', 'passthrough', 'masked', 'plan', 'ingest', 'resume', 'wan', 'many-streams'],
-  ...['commit', 'load-table', 'expire', 's3-scan', 'policies'],
-]);
+const reserved: ReadonlySet<string> = new Set(['commit', 'load-table', 'expire', 's3-scan', 'policies']);
 
 export interface BenchOptions {
   readonly size: SizeName;
@@ -32,8 +32,14 @@ export interface BenchOptions {
   /** Instead of the size's own. */
   readonly pairs?: number | undefined;
   readonly sampleBytes?: number | undefined;
+  readonly streams?: readonly number[] | undefined;
   /** A folder for CPU profiles of our server. */
   readonly profiles?: string | undefined;
+  /** The only rivals that take part; absent = all. */
+  readonly rivals?: readonly string[] | undefined;
+  /** Rivals that take no part, and those whose names begin with one of these and a dash. */
+  readonly without?: readonly string[] | undefined;
+  readonly codecs?: readonly Codec[] | undefined;
 }
 
 /**
@@ -41,13 +47,20 @@ export interface BenchOptions {
  * for a reserved one, and when a rival's rows differ from ours.
  */
 export async function runSubject(name: string, options: BenchOptions): Promise<Report> {
-  const { json = null, profiles } = options;
+  const { json = null, profiles, rivals, without = [] } = options;
   const subject = await loadSubject(name);
   const size = sizeOf(options);
   const where = await describeCircumstances();
-  const run = await subject.run({ size, profiles, progress: (line) => process.stderr.write(`measuring ${line}\n`) });
+  const isOf = (rival: string, other: string): boolean => rival === other || rival.startsWith(`${other}-`);
+  const run = await subject.run({
+    size,
+    profiles,
+    codecs: options.codecs ?? codecs,
+    wants: (rival) => (rivals?.includes(rival) ?? true) && !without.some((other) => isOf(rival, other)),
+    progress: (line) => process.stderr.write(`measuring ${line}\n`),
+  });
   const report = reportOf(subject, run, size, where);
-  const text = `${reportLines(subject, run, size, where).join('\n')}\n`;
+  const text = `${reportLines(report).join('\n')}\n`;
   (json === true ? process.stderr : process.stdout).write(text);
   if (json === true) process.stdout.write(jsonText(report));
   else if (json !== null) await writeFile(json, jsonText(report));
@@ -66,12 +79,17 @@ async function loadSubject(name: string): Promise<Subject> {
   );
 }
 
-function sizeOf({ size, pairs, sampleBytes }: BenchOptions): Size {
+function sizeOf({ size, pairs, sampleBytes, streams }: BenchOptions): Size {
   const base = sizes[size];
-  return { ...base, pairs: pairs ?? base.pairs, sampleBytes: sampleBytes ?? base.sampleBytes };
+  return {
+    ...base,
+    pairs: pairs ?? base.pairs,
+    sampleBytes: sampleBytes ?? base.sampleBytes,
+    streams: streams ?? base.streams,
+  };
 }
 
-const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+export const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -82,20 +100,37 @@ async function main(): Promise<void> {
       pairs: { type: 'string' },
       'sample-gb': { type: 'string' },
       profile: { type: 'string' },
+      rivals: { type: 'string' },
+      without: { type: 'string' },
+      streams: { type: 'string' },
+      codecs: { type: 'string' },
     },
   });
-  if (!Object.hasOwn(sizes, values.size)) throw new Error(`--size is ${Object.keys(sizes).join(' or ')}`);
   const options: BenchOptions = {
-    size: values.size as SizeName,
+    size: chosen('--size', values.size, sizeNames)!,
     pairs: positive('--pairs', values.pairs),
     sampleBytes: positive('--sample-gb', values['sample-gb'], 1e9),
+    streams: list(values.streams)?.map((text) => positive('--streams', text)!),
     profiles: values.profile,
+    rivals: list(values.rivals),
+    without: list(values.without),
+    codecs: list(values.codecs)?.map((text) => chosen('--codecs', text, codecs)),
   };
   const names = positionals.length > 0 ? positionals : subjectNames;
   const reports: Report[] = [];
-  for (const name of names) reports.push(await runSubject(name, options));
-  // One subject is written as itself, several as a list.
-  if (values.json !== undefined) await writeFile(values.json, jsonText(reports.length === 1 ? reports[0] : reports));
+  for (const name of names) {
+    reports.push(await runSubject(name, options));
+    // Written after each, so that a run that is cut short keeps what it measured. One subject is written as itself, several as a list.
+    if (values.json !== undefined) await writeFile(values.json, jsonText(names.length === 1 ? reports[0] : reports));
+  }
+}
+
+const list = (text: string | undefined): readonly string[] | undefined => text?.split(',');
+
+function chosen<T extends string>(flag: string, text: string, known: readonly T[]): T {
+  const found = known.find((name) => name === text);
+  if (found === undefined) throw new Error(`${flag} is one of ${known.join(', ')}`);
+  return found;
 }
 
 function positive(flag: string, text: string | undefined, unit = 1): number | undefined {

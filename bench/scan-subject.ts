@@ -1,79 +1,111 @@
-import { type Client, openClient } from './client.ts';
+import type { Bar } from './bars.ts';
 import { type BenchRequest, namespace } from './contender.ts';
+import { type OursKind, openContenders } from './contenders.ts';
 import { type Codec, type Input, prepareInput } from './inputs.ts';
-import { measureVariant, type Variant, type VariantResult } from './measure.ts';
-import { type RivalName, startRival } from './rivals.ts';
-import { startHeadrace } from './server.ts';
+import type { VariantResult } from './interleave.ts';
+import { measureStreams, type StreamVariant } from './measure.ts';
+import type { StreamRival } from './rivals.ts';
 import type { Size } from './size.ts';
 import type { RunOptions, Subject, SubjectRun } from './subject.ts';
 
-/** A scan that a subject measures, over a table of so many rows. */
-export interface ScanShape {
+/** A scan that a subject measures. */
+export interface ScanShape
+  extends Partial<Pick<StreamVariant, 'divide' | 'oneConnection' | 'firstOnly' | 'warmScans'>> {
   /** Empty where a subject has but one. */
   readonly name: string;
-  request(rows: number): Omit<BenchRequest, 'table'>;
+  readonly ours: OursKind;
+  readonly rivals: readonly StreamRival[];
+  /** What is asked for, of a table of so many rows. */
+  readonly request?: (rows: number) => Omit<BenchRequest, 'table'>;
+  /** Instead of the size's. */
+  readonly streams?: readonly number[];
+  /** Instead of all that are asked for. */
+  readonly codecs?: readonly Codec[];
+  /** Whether what is read of the files is compared with the bytes of the columns asked for. */
+  readonly leastRead?: boolean;
 }
 
 export interface ScanSubject {
   readonly name: string;
   readonly shows: string;
   readonly shapes: readonly ScanShape[];
-  readonly sampledBy: Variant['sampledBy'];
-  readonly rivals: readonly RivalName[];
+  readonly sampledBy: StreamVariant['sampledBy'];
+  readonly bars: readonly Bar[];
 }
 
-const codecs: readonly Codec[] = ['zstd', 'snappy'];
 const warmTable = 'warm';
 
-/** A subject that streams scans, cold: every codec, shape and number of streams, against rivals over the same files. */
-export function scanSubject({ name, shows, shapes, sampledBy, rivals }: ScanSubject): Subject {
+/** A subject that streams scans: every shape, codec and number of streams, against rivals over the same files. */
+export function scanSubject(subject: ScanSubject): Subject {
+  const { name, shows, bars } = subject;
   return {
     name,
     shows,
-    async run({ size, profiles, progress }: RunOptions): Promise<SubjectRun> {
-      const inputs = await prepareInputs(size);
-      await using resources = new AsyncDisposableStack();
-      const ours = resources.use(openClient(resources.use(await startHeadrace(inputs, { profiles }))));
-      const others: Client[] = [];
-      for (const rival of rivals)
-        others.push(resources.use(openClient(resources.use(await startRival(rival, inputs)))));
+    bars,
+    async run(options: RunOptions): Promise<SubjectRun> {
+      const { size, codecs, profiles, wants, progress } = options;
+      const inputs = await prepareInputs(size, codecs);
+      await using contenders = openContenders(inputs, { profiles });
       const variants: VariantResult[] = [];
-      for (const variant of variantsOf(shapes, sampledBy, inputs, size)) {
+      for (const { shape, variant } of variantsOf(subject, inputs, options)) {
+        const rivals = shape.rivals.filter(wants);
+        if (rivals.length === 0 && shape.rivals.length > 0) continue;
         progress(`${name} ${variant.name}`);
-        variants.push(await measureVariant(variant, ours, others, size));
+        const theirs = [];
+        for (const rival of rivals) theirs.push(await contenders.rival(rival));
+        variants.push(await measureStreams(variant, await contenders.ours(shape.ours), theirs, size));
       }
-      return { variants, inputs: Object.fromEntries([...inputs].map(([table, { sha256 }]) => [table, sha256])) };
+      return { variants, inputs: hashesOf(inputs) };
     },
   };
 }
 
-async function prepareInputs({ rows, warmRows }: Size): Promise<ReadonlyMap<string, Input>> {
+/** The benchmark table in each codec, under the codec's name, and another one to be warmed on. */
+export async function prepareInputs(
+  { rows, warmRows }: Size,
+  codecs: readonly Codec[],
+): Promise<ReadonlyMap<string, Input>> {
   const inputs = new Map<string, Input>();
   for (const codec of codecs) inputs.set(codec, await prepareInput(rows, codec));
-  inputs.set(warmTable, await prepareInput(warmRows, codecs[0]!));
+  inputs.set(warmTable, await prepareInput(warmRows, 'zstd'));
   return inputs;
 }
 
+export const hashesOf = (inputs: ReadonlyMap<string, Input>): Readonly<Record<string, string>> =>
+  Object.fromEntries([...inputs].map(([table, { sha256 }]) => [table, sha256]));
+
 function* variantsOf(
-  shapes: readonly ScanShape[],
-  sampledBy: Variant['sampledBy'],
+  { shapes, sampledBy }: ScanSubject,
   inputs: ReadonlyMap<string, Input>,
-  { streams, rows, warmRows }: Size,
-): Generator<Variant> {
+  { size, codecs }: RunOptions,
+): Generator<{ readonly shape: ScanShape; readonly variant: StreamVariant }> {
   for (const shape of shapes) {
-    for (const codec of codecs) {
-      for (const count of streams) {
-        yield {
-          name: [shape.name, codec, `${count} ${count === 1 ? 'stream' : 'streams'}`]
-            .filter((part) => part !== '')
-            .join(', '),
-          request: { table: `${namespace}.${codec}`, ...shape.request(rows) },
-          warm: { table: `${namespace}.${warmTable}`, ...shape.request(warmRows) },
-          streams: count,
+    const { request = () => ({}), divide, oneConnection, firstOnly, warmScans } = shape;
+    for (const codec of codecs.filter((one) => shape.codecs?.includes(one) ?? true)) {
+      for (const streams of size.streams.filter((count) => shape.streams?.includes(count) ?? true)) {
+        const wanted: BenchRequest = { table: `${namespace}.${codec}`, ...request(size.rows) };
+        const elsewhere = { table: `${namespace}.${warmTable}`, ...request(size.warmRows) };
+        const { arrowBytes, columnBytes } = inputs.get(codec)!;
+        const variant: StreamVariant = {
+          name: variantName(shape.name, codec, streams),
+          request: wanted,
+          warm: shape.ours.startsWith('hot') ? wanted : elsewhere,
+          streams,
           sampledBy,
-          scannedBytes: inputs.get(codec)!.arrowBytes,
+          scannedBytes: arrowBytes,
+          ...(shape.leastRead && { leastReadBytes: sum(wanted.columns?.map((name) => columnBytes[name]!)) }),
+          ...(divide !== undefined && { divide }),
+          ...(oneConnection !== undefined && { oneConnection }),
+          ...(firstOnly !== undefined && { firstOnly }),
+          ...(warmScans !== undefined && { warmScans }),
         };
+        yield { shape, variant };
       }
     }
   }
 }
+
+const sum = (values: readonly number[] = []): number => values.reduce((total, value) => total + value, 0);
+
+export const variantName = (shape: string, codec: string, streams: number): string =>
+  [shape, codec, `${streams} ${streams === 1 ? 'stream' : 'streams'}`].filter((part) => part !== '').join(', ');

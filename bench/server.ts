@@ -1,67 +1,137 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../src/server/config.ts';
 import { openEmbedded } from '../src/server/embedded.ts';
+import type { Certificate } from './certificate.ts';
 import { repository, startChild } from './child.ts';
 import { type Contender, namespace } from './contender.ts';
 import type { Input } from './inputs.ts';
 
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = 120_000;
 const tokenTtlSeconds = 86_400;
 
-/** Nothing that was decoded or fetched is kept: footers and plans are, as in the rivals. */
-const cachesOff: Readonly<Record<string, string>> = {
-  HEADRACE_CACHE_MEMORY_BYTES: '0',
-  HEADRACE_CACHE_DISK_BYTES: '0',
-};
-
 export interface ServerOptions {
+  /** Whether decoded data is kept in memory. Footers and plans are kept in both cases, as in the rivals. */
+  readonly cache: boolean;
+  readonly certificate?: Certificate | null;
   /** A folder for CPU profiles (V8's `.cpuprofile`), one for each thread, written when the server stops. */
   readonly profiles?: string | undefined;
+  /** Cedar, by file name; the administrator that measures has every right without any. */
+  readonly policies?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
 }
+
+/** A Headrace server of a benchmark. Its own token is an administrator's. */
+export interface Headrace extends Contender {
+  readonly dataDir: string;
+  /** The same server, as somebody else sees it. */
+  as(name: string, teams: readonly string[]): Promise<Contender>;
+  /** Registers another table of the namespace. */
+  register(table: string, metadata: string): Promise<void>;
+}
+
+/** Room for several times the benchmark table. */
+const cacheBytes = 2e9;
 
 /** Headrace as it is served to anybody, in a process of its own, over tables `bench.NAME` that are registered as they lie. */
 export async function startHeadrace(
-  inputs: ReadonlyMap<string, Input>,
-  { profiles }: ServerOptions = {},
-): Promise<Contender> {
+  inputs: ReadonlyMap<string, Pick<Input, 'metadata'>>,
+  { cache, certificate = null, profiles, policies = {}, env = {} }: ServerOptions,
+): Promise<Headrace> {
   await using resources = new AsyncDisposableStack();
   const build = join(repository, 'build/bench');
   await mkdir(build, { recursive: true });
-  const dataDir = await mkdtemp(join(build, 'server-'));
-  resources.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const home = await mkdtemp(join(build, 'server-'));
+  resources.defer(() => rm(home, { recursive: true, force: true }));
+  const [dataDir, policiesDir] = [join(home, 'data'), join(home, 'policies')];
+  await mkdir(policiesDir);
   const token = await setUp(dataDir, inputs);
+  // Policies name the tables, which exist now.
+  for (const [name, text] of Object.entries(policies)) await writeFile(join(policiesDir, name), text);
   const ports = ['--flight-port', '0', '--data-port', '0', '--http-port', '0'];
-  const env =
-    profiles === undefined ? cachesOff : { ...cachesOff, NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` };
   const server = resources.use(
-    startChild(join(repository, 'bin/headrace'), ['serve', '--data-dir', dataDir, ...ports], { env }),
+    startChild(
+      join(repository, 'bin/headrace'),
+      ['serve', '--data-dir', dataDir, '--policies', policiesDir, ...ports],
+      {
+        env: {
+          HEADRACE_LOG_LEVEL: 'warn',
+          HEADRACE_CACHE_MEMORY_BYTES: cache ? String(cacheBytes) : '0',
+          HEADRACE_CACHE_DISK_BYTES: '0',
+          ...(certificate !== null && {
+            HEADRACE_TLS_CERT: certificate.cert,
+            HEADRACE_TLS_KEY: certificate.key,
+            // Else endpoints name only the connection that clients have.
+            HEADRACE_FLIGHT_ADVERTISED_HOST: '127.0.0.1',
+          }),
+          ...(profiles !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` }),
+          ...env,
+        },
+      },
+    ),
   );
-  const { flight } = JSON.parse(await server.line(readyTimeoutMs)) as { readonly flight: number };
+  const { flight, http } = JSON.parse(await server.line(readyTimeoutMs)) as {
+    readonly flight: number;
+    readonly http: number;
+  };
   const owned = resources.move();
-  return {
+  const contender: Contender = {
     name: 'headrace',
     pid: server.pid,
-    uri: `grpc://127.0.0.1:${flight}`,
+    uri: `${certificate === null ? 'grpc+tcp' : 'grpc+tls'}://127.0.0.1:${flight}`,
     token,
+    roots: certificate?.cert ?? null,
+    cacheBytes: () => gauge(`${certificate === null ? 'http' : 'https'}://127.0.0.1:${http}/metrics`, cache),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+  return {
+    ...contender,
+    dataDir,
+    async as(name, teams) {
+      return {
+        ...contender,
+        name,
+        token: await issueToken(dataDir, name, teams),
+        [Symbol.asyncDispose]: async () => {},
+      };
+    },
+    register: (table, metadata) => registerTables(dataDir, new Map([[table, { metadata }]])),
   };
 }
 
-/** Registers the tables in a new data directory and issues an administrator's token. */
-async function setUp(dataDir: string, inputs: ReadonlyMap<string, Input>): Promise<string> {
-  await using embedded = await openEmbedded(loadConfig({ env: {}, flags: { dataDir } }));
-  await embedded.catalog.createNamespace([namespace]);
-  const { signal } = new AbortController();
-  for (const [name, input] of inputs) {
-    await embedded.catalog.registerTable({ namespace: [namespace], name }, input.metadata, signal);
+const gaugeName = 'headrace_cache_bytes';
+
+/** What the server's cache holds, by its own account; 0 without one. */
+async function gauge(url: string, cache: boolean): Promise<number> {
+  // A certificate of our own making is no trusted one, and what the cache holds is not what TLS is measured for.
+  if (!cache || url.startsWith('https:')) return 0;
+  const text = await (await fetch(url)).text();
+  const lines = text
+    .split('\n')
+    .filter((line) => line.startsWith(gaugeName) && /^[\s{]/.test(line.slice(gaugeName.length)));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+/** Makes the data directory with its tables, and issues an administrator's token. */
+async function setUp(dataDir: string, inputs: ReadonlyMap<string, Pick<Input, 'metadata'>>): Promise<string> {
+  {
+    await using embedded = await openEmbedded(loadConfig({ env: {}, flags: { dataDir } }));
+    await embedded.catalog.createNamespace([namespace]);
   }
-  const issued = await embedded.issuer!.issue({
-    principal: 'bench',
-    teams: ['admin'],
-    workload: null,
-    engine: null,
-    ttlSeconds: tokenTtlSeconds,
-  });
-  return issued.token;
+  await registerTables(dataDir, inputs);
+  return await issueToken(dataDir, 'bench', ['admin']);
+}
+
+async function registerTables(dataDir: string, inputs: ReadonlyMap<string, Pick<Input, 'metadata'>>): Promise<void> {
+  await using embedded = await openEmbedded(loadConfig({ env: {}, flags: { dataDir } }));
+  const { signal } = new AbortController();
+  for (const [name, { metadata }] of inputs) {
+    await embedded.catalog.registerTable({ namespace: [namespace], name }, metadata, signal);
+  }
+}
+
+async function issueToken(dataDir: string, principal: string, teams: readonly string[]): Promise<string> {
+  await using embedded = await openEmbedded(loadConfig({ env: {}, flags: { dataDir } }));
+  const claims = { principal, teams, workload: null, engine: null, ttlSeconds: tokenTtlSeconds };
+  return (await embedded.issuer!.issue(claims)).token;
 }

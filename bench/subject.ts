@@ -1,10 +1,15 @@
-import type { VariantResult } from './measure.ts';
+import type { Bar } from './bars.ts';
+import type { Codec } from './inputs.ts';
+import type { VariantResult } from './interleave.ts';
 import type { Size } from './size.ts';
 
 export interface RunOptions {
   readonly size: Size;
   /** Folder for CPU profiles of our server; absent = none. */
   readonly profiles?: string | undefined;
+  /** Whether a rival takes part. */
+  readonly wants: (rival: string) => boolean;
+  readonly codecs: readonly Codec[];
   /** Told what is being measured. */
   readonly progress: (line: string) => void;
 }
@@ -21,5 +26,6 @@ export interface Subject {
   readonly name: string;
   /** What it shows, in a sentence. */
   readonly shows: string;
+  readonly bars: readonly Bar[];
   run(options: RunOptions): Promise<SubjectRun>;
 }
