@@ -5,6 +5,8 @@ import { endWhenFlooding } from '../streams/wire/flood.ts';
 /** GOAWAY with the highest stream id says that the connection will close, and refuses nothing that is on its way (RFC 9113 §6.8). */
 const lastStreamIdMax = 2 ** 31 - 1;
 const leavePingMs = 1_000;
+/** How long a connection that is leaving may stay without a call. */
+const farewellMs = 3_000;
 /** Ages differ by a tenth, so that connections that came together do not leave together. */
 const ageSpread = 0.1;
 
@@ -98,7 +100,9 @@ export class Connection {
     const limits = this.#limits;
     if (!this.#greeted && now - this.#bornAt > limits.requestReadMs) this.destroy();
     else if (this.#leavingSince !== null) {
-      if (now - this.#leavingSince > limits.connectionAgeGraceMs) this.destroy();
+      // Node waits for a call that has begun but whose headers never end.
+      const empty = this.#calls === 0 && now - Math.max(this.#leavingSince, this.#idleSince) > farewellMs;
+      if (empty || now - this.#leavingSince > limits.connectionAgeGraceMs) this.destroy();
     } else if (now - this.#bornAt > this.#ageMs) this.leave();
     else if (this.#calls === 0 && now - this.#idleSince > limits.connectionIdleMs) this.leave();
     this.#keepAlive(now);
