@@ -28,8 +28,8 @@ export interface StretchContext extends FileContext {
   readonly filter: BoundFilter | null;
   /** The part of `read` that is wanted of rows that pass. */
   readonly wanted: Schema;
-  /** Where decoded columns are looked for and kept; null = nowhere. */
-  readonly cache: ColumnCache | null;
+  /** Where decoded columns are looked for and kept; absent = nowhere. */
+  readonly cache?: ColumnCache | null;
   readonly limits: Pick<Limits, 'stretchBytesTarget'>;
   /** How many rows the consumer decodes at a time, by a guess at their bytes. */
   readonly windowRows: (rowBytes: number) => number;
@@ -117,7 +117,7 @@ async function* groupStretches(
   const columns = columnsOf(context, readable);
   const rowBytes = decodedBytes(feed, columns.wantedLeaves);
   const windowRows = context.windowRows(rowBytes);
-  const source: ColumnSource = { file, rowGroup, feed, cache: context.cache, windowRows, signal };
+  const source: ColumnSource = { file, rowGroup, feed, cache: context.cache ?? null, windowRows, signal };
   const grid = gridRows(source);
   for (const rows of cutStretches(readable.rows, stretchRows(context, feed, columns, grid), grid)) {
     throwIfCancelled(signal);

@@ -29,7 +29,7 @@ export function packColumn(column: Column, cutRows: number, bytesMax: number): P
   const layout: number[] = [];
   const copies: Copy[] = [];
   const isCut = column.kind === 'bytes' && cutRows < column.length;
-  const bytes = isCut ? placeCut(column, cutRows, layout, copies) : place(column, column.length, layout, copies, 0);
+  const bytes = isCut ? placeCut(column, cutRows, layout, copies) : place(column, layout, copies, 0);
   if (bytes > bytesMax) return null;
   let buffer: SharedArrayBuffer;
   try {
@@ -73,8 +73,9 @@ function placeCut(column: BytesColumn, cutRows: number, layout: number[], copies
   return end;
 }
 
-/** `rows`: of a child only those that its parent reaches are kept. Gives the first byte behind. */
-function place(column: Column, rows: number, layout: number[], copies: Copy[], start: number): number {
+/** Gives the first byte behind. Of a child only the rows that its parent reaches are kept. */
+function place(column: Column, layout: number[], copies: Copy[], start: number): number {
+  const rows = column.length;
   let end = start;
   const put = (from: Uint8Array): number => {
     const at = end;
@@ -104,16 +105,16 @@ function place(column: Column, rows: number, layout: number[], copies: Copy[], s
     }
     case 'list':
       layout.push(putWords(column.offsets, rows + 1));
-      return place(column.child, column.offsets[rows]!, layout, copies, end);
+      return place(sliceColumn(column.child, 0, column.offsets[rows]!), layout, copies, end);
     case 'fixed-list':
       layout.push(column.size);
-      return place(column.child, rows * column.size, layout, copies, end);
+      return place(sliceColumn(column.child, 0, rows * column.size), layout, copies, end);
     case 'struct':
       layout.push(column.children.length);
-      return column.children.reduce((at, child) => place(child, rows, layout, copies, at), end);
+      return column.children.reduce((at, child) => place(child, layout, copies, at), end);
     case 'dictionary':
       layout.push(putWords(column.indices, rows));
-      return place(column.dictionary, column.dictionary.length, layout, copies, end);
+      return place(column.dictionary, layout, copies, end);
     default:
       return column satisfies never;
   }
