@@ -1,27 +1,30 @@
 import type { FileMetrics } from '../../catalog/manifest/types.ts';
-import type { Schema } from '../../catalog/schema/types.ts';
+import type { NestedField, Schema } from '../../catalog/schema/types.ts';
 import { throwIfCancelled } from '../../core/cancellation.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { FieldId } from '../../core/ids.ts';
-import type { Batch } from '../../scan/arrow/column.ts';
-import { columnBytes } from '../../scan/arrow/kernels/bytes.ts';
-import { sliceColumn } from '../../scan/arrow/kernels/slice.ts';
+import type { Batch, Column } from '../../scan/arrow/column.ts';
 import { type ParquetLimits, parseMetadata } from '../../scan/parquet/metadata.ts';
 import type { ObjectStore, ObjectWriter } from '../../storage/object-store.ts';
-import { encodeRowGroup } from './encode-row-group.ts';
+import type { EncodedRowGroup } from './encoded-row-group.ts';
+import { findNulls, requiredWithoutNulls } from './file-fields.ts';
 import { encodeTail, type WrittenRowGroup } from './file-footer.ts';
-import { fileMetrics, metricsModes } from './metrics.ts';
-import { countNans } from './nan-counts.ts';
-import { encoderSchema, storedColumns, storedFields } from './stored-schema.ts';
-import { parquetWriterOptions } from './writer-options.ts';
+import { fileMetrics } from './metrics.ts';
+import type { MetricsMode } from './metrics-modes.ts';
+import { hydrated, packColumns, packedBytes } from './pack.ts';
+import { storedColumns, storedFields } from './stored-schema.ts';
+import { sharedEncodePool } from './workers/encode-pool.ts';
+import type { ParquetWriterOptions } from './writer-options.ts';
 
 export interface ParquetEncoderOptions {
   readonly schema: Schema;
   readonly objects: ObjectStore;
   /** Where the data file goes; nothing must be there. */
   readonly location: string;
-  /** The table's properties: codec, page version and sizes, metrics modes. */
-  readonly properties: ReadonlyMap<string, string>;
+  readonly writer: ParquetWriterOptions;
+  readonly modes: ReadonlyMap<FieldId, MetricsMode>;
+  /** Fields that held nulls so far in this write; the encoder adds those that it meets. Absent: known to this file alone. */
+  readonly nullable?: Set<FieldId>;
   readonly limits: ParquetLimits;
   readonly signal: AbortSignal;
 }
@@ -37,12 +40,16 @@ export interface EncodedFile {
 /** Writes one data file. After `finish`, `abort` or an error, which leaves no trace either, it is of no use. */
 export interface ParquetEncoder {
   /**
-   * Writes the rows as one row group, or several where they are many; nothing is held back, so that who wants large row groups
-   * gathers rows first. The batch's columns are the schema's, in its order and types (`arrowSchemaOf`).
+   * Writes the rows of all batches as one row group. Returns once it is on its way: other threads encode, and what a row group runs
+   * into is thrown by a later call or by `finish`. The batches' columns are the schema's, in its order and types (`arrowSchemaOf`).
    */
-  write(batch: Batch): Promise<void>;
+  write(batches: readonly Batch[]): Promise<void>;
+  /** Whether the rows fit into the file: a column that it holds as required must not become null. */
+  accepts(batches: readonly Batch[]): boolean;
   /** Bytes in the file so far. */
   readonly bytesWritten: number;
+  /** Waits until what is on its way is in the file. */
+  settle(): Promise<void>;
   /** Ends the file; it is durable and visible when this returns. A file without rows is valid. */
   finish(): Promise<EncodedFile>;
   /** Leaves no trace. */
@@ -51,27 +58,26 @@ export interface ParquetEncoder {
 
 const magic = Uint8Array.from([0x50, 0x41, 0x52, 0x31]);
 const createdBy = 'Headrace version 0.1.0';
-/** Arrow bytes of one row group: encoding takes several times as much memory and blocks the thread for as long as it takes. */
-const rowGroupBytesMax = 64 << 20;
-const rowGroupRowsMax = 1 << 20;
 
 /**
- * Opens a Parquet data file for writing: field ids at every depth, required and optional as in the schema, page indexes, dictionary
- * encoding with PLAIN behind it, zstd unless the table says otherwise. Throws INVALID_REQUEST for a bad table property and
- * UNSUPPORTED_FEATURE for a schema that Parquet cannot hold; the methods throw CANCELLED and what the store throws.
+ * Opens a Parquet data file for writing: field ids at every depth, page indexes, pages that clients take as they are where the table
+ * allows it. Throws UNSUPPORTED_FEATURE for a schema that Parquet cannot hold; the methods throw CANCELLED and what the store throws.
  */
 export function createParquetEncoder(options: ParquetEncoderOptions): ParquetEncoder {
-  const { schema, objects, location, properties, limits, signal } = options;
-  const writerOptions = parquetWriterOptions(properties);
-  const modes = metricsModes(schema, properties);
-  const fields = storedFields(schema);
-  if (fields.length === 0)
+  const { schema, objects, location, writer: writerOptions, modes, limits, signal } = options;
+  const stored = storedFields(schema);
+  if (stored.length === 0)
     throw new ServiceError('UNSUPPORTED_FEATURE', 'a table without columns cannot be written to Parquet');
-  const arrow = encoderSchema(fields);
+  const requiresValues = writerOptions.pageVersion === 'V1';
+  const nullable = options.nullable ?? new Set<FieldId>();
+  /** As the file has them: decided by the first rows. */
+  let fields: readonly NestedField[] | null = null;
+  const pool = sharedEncodePool();
   const groups: WrittenRowGroup[] = [];
   const nans = new Map<FieldId, number>();
   let writer: ObjectWriter | null = null;
   let position = 0;
+  let tail: Promise<void> = Promise.resolve();
 
   const append = async (bytes: Uint8Array): Promise<void> => {
     throwIfCancelled(signal);
@@ -84,17 +90,20 @@ export function createParquetEncoder(options: ParquetEncoderOptions): ParquetEnc
     await writer.write(bytes);
   };
 
-  const writeGroup = async (batch: Batch): Promise<void> => {
-    const columns = storedColumns(schema.fields, batch.columns);
-    countNans(fields, columns, nans);
-    const group = encodeRowGroup(arrow, { schema: arrow, rows: batch.rows, columns }, writerOptions, limits);
+  const appendGroup = async ({ rows, pages, uncompressedBytes, base, chunks, nans: found }: EncodedRowGroup) => {
     const start = Math.max(position, magic.length);
-    await append(group.pages);
-    const { rows, uncompressedBytes, base, chunks } = group;
-    groups.push({ rows, position: start, pageBytes: group.pages.length, uncompressedBytes, base, chunks });
+    for (const part of pages) await append(part);
+    for (const [id, count] of found) nans.set(id, (nans.get(id) ?? 0) + count);
+    groups.push({ rows, position: start, pageBytes: position - start, uncompressedBytes, base, chunks });
+  };
+
+  const settle = async (): Promise<void> => {
+    await tail;
+    throwIfCancelled(signal);
   };
 
   const abort = async (): Promise<void> => {
+    await tail.catch(() => {});
     const open = writer;
     writer = null;
     await open?.[Symbol.asyncDispose]();
@@ -110,30 +119,54 @@ export function createParquetEncoder(options: ParquetEncoderOptions): ParquetEnc
     }
   };
 
-  const writeAll = async (batch: Batch): Promise<void> => {
-    const bytes = batch.columns.reduce((sum, column) => sum + columnBytes(column), 0);
-    const parts = Math.max(Math.ceil(bytes / rowGroupBytesMax), Math.ceil(batch.rows / rowGroupRowsMax));
-    const rowsEach = Math.ceil(batch.rows / Math.max(1, parts));
-    for (let start = 0; start < batch.rows; start += rowsEach) {
+  const columnsOf = (batch: Batch): readonly Column[] => storedColumns(schema.fields, batch.columns);
+
+  const fieldsFor = (batches: readonly Batch[]): readonly NestedField[] => {
+    if (fields !== null) return fields;
+    for (const batch of batches) findNulls(stored, columnsOf(batch), nullable);
+    fields = requiresValues ? requiredWithoutNulls(stored, nullable) : stored;
+    return fields;
+  };
+
+  const writeGroup = async (batches: readonly Batch[]): Promise<void> => {
+    const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
+    if (rows === 0) return;
+    const group = { fields: fieldsFor(batches), rows, options: writerOptions, limits };
+    const turn = await pool.turn();
+    try {
       throwIfCancelled(signal);
-      const end = Math.min(batch.rows, start + rowsEach);
-      const columns = batch.columns.map((column) => sliceColumn(column, start, end));
-      await writeGroup({ ...batch, rows: end - start, columns });
+      const parts = hydrated(batches.map(columnsOf));
+      const bytes = packedBytes(parts);
+      const columns = packColumns(parts, turn.memory(bytes));
+      const encoded = turn.encode({ ...group, columns }, bytes);
+      // The turn lasts until the pages are in the file: what is encoded and waits takes room too.
+      const previous = tail;
+      tail = (async () => {
+        using _turn = turn;
+        const [result] = await Promise.all([encoded, previous]);
+        await appendGroup(result);
+      })();
+      // Whoever comes next finds the failure in `tail`.
+      tail.catch(() => {});
+    } catch (error) {
+      turn[Symbol.dispose]();
+      throw error;
     }
   };
 
   const finishAll = async (): Promise<EncodedFile> => {
+    await settle();
     if (position === 0) await append(new Uint8Array(0));
     const dataEnd = position;
-    const tail = encodeTail(fields, groups, dataEnd, createdBy);
-    const footer = tail.bytes.subarray(tail.footerStart);
+    const footerTail = encodeTail(fields ?? stored, groups, dataEnd, createdBy);
+    const footer = footerTail.bytes.subarray(footerTail.footerStart);
     const trailer = new Uint8Array(8);
     new DataView(trailer.buffer).setUint32(0, footer.length, true);
     trailer.set(magic, 4);
-    await append(tail.bytes);
+    await append(footerTail.bytes);
     await append(trailer);
     // What goes into the manifest is what a reader will find in the file.
-    const metadata = parseMetadata(footer, dataEnd + tail.footerStart, limits);
+    const metadata = parseMetadata(footer, dataEnd + footerTail.footerStart, limits);
     const metrics = fileMetrics({ metadata, footer }, schema, modes, nans);
     const { bytes } = await writer!.commit();
     await abort();
@@ -141,11 +174,34 @@ export function createParquetEncoder(options: ParquetEncoderOptions): ParquetEnc
   };
 
   return {
-    write: (batch) => orAbort(() => writeAll(batch)),
+    write: (batches) => orAbort(() => writeGroup(batches)),
+    accepts(batches) {
+      if (!requiresValues || fields === null) return true;
+      const before = nullable.size;
+      for (const batch of batches) findNulls(stored, columnsOf(batch), nullable);
+      return nullable.size === before || !hasRequiredOf(fields, stored, nullable);
+    },
     get bytesWritten() {
       return position;
     },
+    settle: () => orAbort(settle),
     finish: () => orAbort(finishAll),
     abort,
   };
 }
+
+/** Whether a field that the file requires, though the table does not, is among those that hold nulls. */
+const hasRequiredOf = (
+  fields: readonly NestedField[],
+  stored: readonly NestedField[],
+  nullable: ReadonlySet<FieldId>,
+): boolean =>
+  fields.some((field, at) => {
+    const inTable = stored[at]!;
+    if (field.required && !inTable.required && nullable.has(field.id)) return true;
+    return (
+      field.type.kind === 'struct' &&
+      inTable.type.kind === 'struct' &&
+      hasRequiredOf(field.type.fields, inTable.type.fields, nullable)
+    );
+  });

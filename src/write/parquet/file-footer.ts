@@ -1,6 +1,6 @@
 import type { NestedField } from '../../catalog/schema/types.ts';
 import { ThriftReader, ThriftWriter, thriftType } from '../../scan/parquet/thrift.ts';
-import { type EncodedChunk, type RawField, readOffset } from './encode-row-group.ts';
+import { type EncodedChunk, type RawField, readOffset } from './encoded-row-group.ts';
 import { leafPaths, writeSchemaElements } from './stored-schema.ts';
 
 /** A row group that has been written: its pages begin at `position` in the file. */

@@ -166,8 +166,8 @@ function elementsOf(field: NestedField, name: string): Element[] {
   return [map, { name: 'key_value', children: 2, ...wrapper }, ...entries];
 }
 
-/** As the encoder stores it: decimals in the narrowest form. */
-function storageOf(type: PrimitiveType): { readonly type: number; readonly length: number | null } {
+/** The number of a field's physical type, decimals in the narrowest form, and the bytes of one fixed-length value. */
+export function storageOf(type: PrimitiveType): { readonly type: number; readonly length: number | null } {
   switch (type.kind) {
     case 'boolean':
       return { type: physical.boolean, length: null };

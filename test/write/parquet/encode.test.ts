@@ -17,7 +17,9 @@ import { pageRanges } from '../../../src/scan/parquet/page-ranges.ts';
 import { leavesByFieldId, projectFile } from '../../../src/scan/parquet/project.ts';
 import { readRowGroup } from '../../../src/scan/parquet/read.ts';
 import { openLocalStore } from '../../../src/storage/local.ts';
-import { createParquetEncoder, type EncodedFile } from '../../../src/write/parquet/encode.ts';
+import { createParquetEncoder, type EncodedFile, type ParquetEncoder } from '../../../src/write/parquet/encode.ts';
+import { metricsModes } from '../../../src/write/parquet/metrics.ts';
+import { parquetWriterOptions } from '../../../src/write/parquet/writer-options.ts';
 import { temporaryFolder } from '../../scan/parquet/compare.ts';
 import { valuesOf } from '../../scan/parquet/values.ts';
 import { runPython } from '../../support/python.ts';
@@ -115,22 +117,28 @@ const part = (start: number, end: number): Batch => ({
   columns: batch.columns.map((column) => sliceColumn(column, start, end)),
 });
 
+function openEncoder(name: string, properties: Record<string, string> = {}): ParquetEncoder {
+  const byName = new Map(Object.entries(properties));
+  const modes = metricsModes(schema, byName);
+  const writer = parquetWriterOptions(byName, modes.values());
+  return createParquetEncoder({
+    schema,
+    objects,
+    location: locationOf(name),
+    writer,
+    modes,
+    limits: defaultLimits,
+    signal,
+  });
+}
+
 async function write(
   name: string,
   batches: readonly Batch[],
   properties: Record<string, string> = {},
 ): Promise<EncodedFile> {
-  const location = locationOf(name);
-  const options = {
-    schema,
-    objects,
-    location,
-    properties: new Map(Object.entries(properties)),
-    limits: defaultLimits,
-    signal,
-  };
-  const encoder = createParquetEncoder(options);
-  for (const one of batches) await encoder.write(one);
+  const encoder = openEncoder(name, properties);
+  for (const one of batches) await encoder.write([one]);
   return encoder.finish();
 }
 
@@ -261,10 +269,10 @@ test('a file without rows is valid', async () => {
 });
 
 test('an aborted file leaves no trace, and a finished one is not written twice', async () => {
-  const options = { schema, objects, properties: new Map<string, string>(), limits: defaultLimits, signal };
   const before = await readdir(folder.path);
-  const encoder = createParquetEncoder({ ...options, location: locationOf('aborted.parquet') });
-  await encoder.write(part(0, 10));
+  const encoder = openEncoder('aborted.parquet');
+  await encoder.write([part(0, 10)]);
+  await encoder.settle();
   assert.ok(encoder.bytesWritten > 4);
   await encoder.abort();
   assert.deepEqual((await readdir(folder.path)).sort(), before.sort());

@@ -1,34 +1,15 @@
+import type { NestedField } from '../../catalog/schema/types.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { ArrowSchema, Batch } from '../../scan/arrow/column.ts';
+import type { FieldId } from '../../core/ids.ts';
+import type { ArrowSchema, Batch, Column } from '../../scan/arrow/column.ts';
 import { createIpcEncoder, frameMessage } from '../../scan/arrow/ipc-write.ts';
 import { type ParquetLimits, parseMetadata } from '../../scan/parquet/metadata.ts';
 import { ThriftReader } from '../../scan/parquet/thrift.ts';
 import { withParquetWasm } from '../../scan/parquet/wasm.ts';
+import { type EncodedRowGroup, type RawField, readRawFields } from './encoded-row-group.ts';
+import { countNans } from './nan-counts.ts';
+import { encoderSchema } from './stored-schema.ts';
 import { type ParquetWriterOptions, wasmWriterProperties } from './writer-options.ts';
-
-/** A field of a Thrift struct as the encoder wrote it. */
-export interface RawField {
-  readonly id: number;
-  readonly type: number;
-  readonly body: Uint8Array;
-}
-
-/** One column chunk of an encoded row group: its metadata, and its page index where it has one. */
-export interface EncodedChunk {
-  readonly metadata: readonly RawField[];
-  readonly columnIndex: Uint8Array | null;
-  readonly offsetIndex: Uint8Array | null;
-}
-
-export interface EncodedRowGroup {
-  readonly rows: number;
-  readonly uncompressedBytes: number;
-  /** The pages of all chunks, as they follow one another. */
-  readonly pages: Uint8Array;
-  /** Offset in `chunks`' metadata and offset indexes that stands for the first byte of `pages`. */
-  readonly base: number;
-  readonly chunks: readonly EncodedChunk[];
-}
 
 const unencodable = { code: 'INTERNAL', message: 'rows cannot be encoded as Parquet' } as const;
 const magicBytes = 4;
@@ -36,22 +17,26 @@ const trailerBytes = 8;
 const thriftDepthMax = 32;
 
 /**
- * Encodes rows as one row group. The module writes whole files, so that each row group is a small file of its own in memory, whose
- * pages, chunk metadata and page indexes are taken over: a data file then grows by row groups and none but the last is in memory.
+ * Encodes rows as one row group by parquet-wasm, for codecs that Node lacks. The module writes whole files, so that each row group
+ * is a small file of its own in memory, whose pages, chunk metadata and page indexes are taken over.
  */
-export function encodeRowGroup(
-  schema: ArrowSchema,
-  batch: Batch,
+export function encodeInWasm(
+  fields: readonly NestedField[],
+  columns: readonly Column[],
+  rows: number,
   options: ParquetWriterOptions,
   limits: ParquetLimits,
 ): EncodedRowGroup {
-  const ipc = ipcStream(schema, { ...batch, schema });
+  const schema = encoderSchema(fields);
+  const ipc = ipcStream(schema, { schema, rows, columns });
   const file = withParquetWasm(limits.decoderMemoryBytesMax, unencodable, (api) => {
     const table = api.Table.fromIPCStream(ipc);
     // Both arguments are consumed by the call.
-    return api.writeParquet(table, wasmWriterProperties(api, options, batch.rows));
+    return api.writeParquet(table, wasmWriterProperties(api, options, rows));
   });
-  return takeApart(file, batch.rows, limits);
+  const nans = new Map<FieldId, number>();
+  countNans(fields, columns, nans);
+  return { ...takeApart(file, rows, limits), nans };
 }
 
 function ipcStream(schema: ArrowSchema, batch: Batch): Uint8Array {
@@ -60,7 +45,7 @@ function ipcStream(schema: ArrowSchema, batch: Batch): Uint8Array {
   return Buffer.concat([...parts, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)]);
 }
 
-function takeApart(file: Uint8Array, rows: number, limits: ParquetLimits): EncodedRowGroup {
+function takeApart(file: Uint8Array, rows: number, limits: ParquetLimits): Omit<EncodedRowGroup, 'nans'> {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const footerBytes = view.getUint32(file.length - trailerBytes, true);
   const dataEnd = file.length - trailerBytes - footerBytes;
@@ -79,7 +64,7 @@ function takeApart(file: Uint8Array, rows: number, limits: ParquetLimits): Encod
     offsetIndex: slice(chunk.offsetIndex),
   }));
   const uncompressedBytes = group.chunks.reduce((sum, chunk) => sum + chunk.uncompressedBytes, 0);
-  return { rows, uncompressedBytes, pages: file.subarray(magicBytes, pagesEnd), base: magicBytes, chunks };
+  return { rows, uncompressedBytes, pages: [file.subarray(magicBytes, pagesEnd)], base: magicBytes, chunks };
 }
 
 /** The `ColumnMetaData` of each chunk of a footer's one row group, field by field. */
@@ -88,8 +73,9 @@ function readRawChunks(footer: Uint8Array): RawField[][] {
   const chunks: RawField[][] = [];
   const readChunk = (type: number): void => {
     reader.structField(type, (id, field) => {
-      if (id === 3) chunks.push(readRawFields(reader, field));
-      else reader.skip(field);
+      const start = reader.at;
+      reader.skip(field);
+      if (id === 3) chunks.push(readRawFields(reader.bytes.subarray(start, reader.at)));
     });
   };
   reader.struct((id, type) => {
@@ -102,19 +88,4 @@ function readRawChunks(footer: Uint8Array): RawField[][] {
     });
   });
   return chunks;
-}
-
-function readRawFields(reader: ThriftReader, type: number): RawField[] {
-  const fields: RawField[] = [];
-  reader.structField(type, (id, field) => {
-    const start = reader.at;
-    reader.skip(field);
-    fields.push({ id, type: field, body: reader.bytes.subarray(start, reader.at) });
-  });
-  return fields;
-}
-
-/** The offsets of a chunk's metadata or of an offset index are numbers that move with its pages. */
-export function readOffset(field: RawField): number {
-  return new ThriftReader(field.body, 'an encoded Parquet footer', thriftDepthMax).i64(field.type);
 }

@@ -1,0 +1,25 @@
+/** Bytes that grow at their end; what was appended is copied. */
+export class ByteSink {
+  #bytes: Uint8Array<ArrayBuffer>;
+  length = 0;
+
+  constructor(bytesExpected: number) {
+    this.#bytes = new Uint8Array(bytesExpected);
+  }
+
+  append(bytes: Uint8Array): void {
+    const end = this.length + bytes.length;
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, this.length));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, this.length);
+    this.length = end;
+  }
+
+  /** A view of what was appended. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.length);
+  }
+}

@@ -1,0 +1,85 @@
+import type { NestedField } from '../../../catalog/schema/types.ts';
+import { ServiceError } from '../../../core/errors.ts';
+import type { FieldId } from '../../../core/ids.ts';
+import type { Column } from '../../../scan/arrow/column.ts';
+import type { EncodedChunk, EncodedRowGroup } from '../encoded-row-group.ts';
+import type { ParquetWriterOptions } from '../writer-options.ts';
+import { type Candidate, type ChoiceOptions, canPass, choosePlain, entriesMax, estimateSizes } from './choose.ts';
+import { type ChunkInput, type ChunkOptions, type WrittenChunk, writeChunk } from './chunk.ts';
+import { isPageCodec } from './compress.ts';
+import { type Cut, cutPages } from './cuts.ts';
+import { buildDictionary } from './dictionary.ts';
+import { type Leaf, leavesOf } from './leaves.ts';
+import { type PhysicalValues, physicalValues } from './physical.ts';
+
+/** How much larger a row group may become for the sake of pages that need no decoding. */
+const passGrowthMax = 0.1;
+
+interface Prepared {
+  readonly leaf: Leaf;
+  readonly values: PhysicalValues;
+  readonly cuts: readonly Cut[];
+}
+
+/**
+ * Encodes rows as one row group. Columns have no dictionaries and follow the stored fields. Pages hold `pageRows` rows, the same in
+ * every column. Fixed-width columns without nulls are PLAIN, so that their pages go to clients as they are, as far as the row group
+ * grows by at most {@link passGrowthMax}; every other column has a dictionary where that makes it smaller.
+ */
+export function encodePages(
+  fields: readonly NestedField[],
+  columns: readonly Column[],
+  rows: number,
+  options: ParquetWriterOptions,
+): EncodedRowGroup {
+  const { codec } = options;
+  if (!isPageCodec(codec)) throw new ServiceError('INTERNAL', `pages cannot be compressed with ${codec}`);
+  const prepared = leavesOf(fields, columns, rows).map((leaf): Prepared => {
+    const values = physicalValues(leaf);
+    return { leaf, values, cuts: cutPages(leaf, values, rows, options.pageRows, options.pageBytes) };
+  });
+  const chunkOptions: ChunkOptions = { ...options, codec };
+  const choice: ChoiceOptions = { ...options, codec, entriesMax, bytesMax: options.dictionaryBytes };
+  const chunks = new Array<WrittenChunk>(prepared.length);
+  const candidates: (Candidate & { readonly at: number })[] = [];
+  let others = 0;
+  for (const [at, one] of prepared.entries()) {
+    const sizes = estimateSizes(one.values, one.cuts, choice);
+    if (sizes !== null && canPass(one.leaf, one.values)) {
+      candidates.push({ ...sizes, at, passedBytes: one.values.values.length });
+      continue;
+    }
+    chunks[at] = writeChunk(
+      withDictionary(one, sizes !== null && sizes.dictionary <= sizes.plain, choice),
+      chunkOptions,
+    );
+    others += chunks[at].pages.length;
+  }
+  const plain = choosePlain(candidates, others, passGrowthMax);
+  for (const [place, { at, plain: plainBytes, dictionary }] of candidates.entries()) {
+    const isDictionary = !plain.has(place) && dictionary < plainBytes;
+    chunks[at] = writeChunk(withDictionary(prepared[at]!, isDictionary, choice), chunkOptions);
+  }
+  return joinChunks(prepared, chunks, rows);
+}
+
+const withDictionary = (prepared: Prepared, wanted: boolean, options: ChoiceOptions): ChunkInput => ({
+  ...prepared,
+  dictionary: wanted ? buildDictionary(prepared.values, 0, prepared.values.count, options) : null,
+});
+
+/** Chunks lie in the order of their columns: readers that split files look for a row group where its first column is. */
+function joinChunks(prepared: readonly Prepared[], written: readonly WrittenChunk[], rows: number): EncodedRowGroup {
+  const chunks: EncodedChunk[] = [];
+  const nans = new Map<FieldId, number>();
+  let base = 0;
+  let uncompressedBytes = 0;
+  for (const [at, chunk] of written.entries()) {
+    chunks.push(chunk.place(base));
+    base += chunk.pages.length;
+    uncompressedBytes += chunk.uncompressedBytes;
+    const { field, type } = prepared[at]!.leaf;
+    if (type.kind === 'float' || type.kind === 'double') nans.set(field.id, chunk.nans);
+  }
+  return { rows, uncompressedBytes, pages: written.map(({ pages }) => pages), base: 0, chunks, nans };
+}

@@ -1,0 +1,25 @@
+import { type ErrorCode, isServiceError, ServiceError } from '../../../core/errors.ts';
+import type { EncodedRowGroup } from '../encoded-row-group.ts';
+import type { RowGroupJob } from '../row-group.ts';
+
+export interface EncodeCall {
+  readonly id: number;
+  readonly job: RowGroupJob;
+  /** What the job's columns lie in; it comes back with the answer. */
+  readonly memory: ArrayBuffer;
+}
+
+export type EncodeReply = { readonly id: number; readonly memory: ArrayBuffer } & (
+  | { readonly kind: 'done'; readonly group: EncodedRowGroup }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly cause: string }
+);
+
+export function failureOf(error: unknown): { code: ErrorCode; message: string; cause: string } {
+  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return isServiceError(error)
+    ? { code: error.code, message: error.message, cause }
+    : { code: 'INTERNAL', message: 'rows cannot be encoded as Parquet', cause };
+}
+
+export const errorOf = ({ code, message, cause }: { code: ErrorCode; message: string; cause: string }): ServiceError =>
+  new ServiceError(code, message, { cause });
