@@ -5,15 +5,21 @@ import { decodeSnappy } from './snappy.ts';
 /** Codecs that Headrace writes; it reads Snappy too. */
 export type AvroCodec = 'null' | 'deflate' | 'zstandard';
 
-/** The bytes of one block (Avro 1.12 specification, "Required Codecs"). Throws CORRUPT_FILE, LIMIT_EXCEEDED or UNSUPPORTED_FEATURE. */
-export function decompressBlock(codec: string, bytes: Uint8Array, bytesMax: number): Uint8Array {
+/**
+ * The bytes of one block (Avro 1.12 specification, "Required Codecs"), probably `bytesGuess` of them. Throws CORRUPT_FILE,
+ * LIMIT_EXCEEDED or UNSUPPORTED_FEATURE.
+ */
+export function decompressBlock(codec: string, bytes: Uint8Array, bytesMax: number, bytesGuess: number): Uint8Array {
+  // In one piece, inflating takes 0.6 of the CPU time that Node's pieces of 16 KB and putting them together take. A piece that was
+  // filled to its end would be followed by another.
+  const options = { maxOutputLength: bytesMax, chunkSize: Math.min(pieceBytesMax, Math.max(64, bytesGuess + 64)) };
   switch (codec) {
     case 'null':
       return bytes;
     case 'deflate':
-      return bounded(bytesMax, () => inflateRawSync(bytes, { maxOutputLength: bytesMax }));
+      return bounded(bytesMax, () => inflateRawSync(bytes, options));
     case 'zstandard':
-      return bounded(bytesMax, () => zstdDecompressSync(bytes, { maxOutputLength: bytesMax }));
+      return bounded(bytesMax, () => zstdDecompressSync(bytes, options));
     case 'snappy':
       return decompressSnappy(bytes, bytesMax);
     default:
@@ -23,6 +29,8 @@ export function decompressBlock(codec: string, bytes: Uint8Array, bytesMax: numb
       );
   }
 }
+
+const pieceBytesMax = 4 << 20;
 
 export function compressBlock(codec: AvroCodec, bytes: Uint8Array): Uint8Array {
   switch (codec) {

@@ -84,6 +84,8 @@ interface BlockContext {
 function* readBlocks(bytes: Buffer, { start, sync, codec, type, limits }: BlockContext): Generator<AvroBlock> {
   const cursor = new AvroCursor(bytes);
   cursor.at = start;
+  // Blocks of a file mostly end at the same size.
+  let bytesGuess = 0;
   while (cursor.left > 0) {
     const rows = cursor.safeLong();
     if (rows < 0) throw new ServiceError('CORRUPT_FILE', 'an Avro block has a negative number of rows');
@@ -93,7 +95,9 @@ function* readBlocks(bytes: Buffer, { start, sync, codec, type, limits }: BlockC
     if (!cursor.bytes.subarray(end, cursor.at).equals(sync)) {
       throw new ServiceError('CORRUPT_FILE', 'an Avro block does not end with the sync marker of its file');
     }
-    const block = decompressBlock(codec, compressed, limits.decompressedBytesMax);
+    if (bytesGuess === 0) bytesGuess = 4 * compressed.length;
+    const block = decompressBlock(codec, compressed, limits.decompressedBytesMax, bytesGuess);
+    bytesGuess = Math.ceil(1.1 * block.length);
     // Rows of no bytes at all are bounded by count, since no number of bytes bounds them.
     const rowsMax = type.minBytes > 0 ? Math.floor(block.length / type.minBytes) : limits.avroRowValuesMax;
     if (rows > rowsMax) throw new ServiceError('CORRUPT_FILE', 'an Avro block claims more rows than it can hold');

@@ -92,7 +92,20 @@ export class AvroCursor {
 
   /** A long that a double holds exactly. */
   safeLong(): number {
+    // Most are lengths and ids of one byte or two; a small integer, unlike a double, is returned without being put on the heap.
+    const first = this.bytes[this.at]!;
+    if (first < 0x80) {
+      this.at++;
+      return (first >>> 1) ^ -(first & 1);
+    }
+    const second = this.bytes[this.at + 1]!;
+    if (second < 0x80) {
+      this.at += 2;
+      const bits = (first & 0x7f) | (second << 7);
+      return (bits >>> 1) ^ -(bits & 1);
+    }
     this.readLong();
+    if (this.high === this.low >> 31) return this.low;
     const value = this.high * 2 ** 32 + (this.low >>> 0);
     if (!Number.isSafeInteger(value)) throw new ServiceError('CORRUPT_FILE', 'an Avro file holds an impossible size');
     return value;

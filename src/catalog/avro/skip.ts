@@ -81,4 +81,4 @@ function manySkipper(items: AvroType): (cursor: AvroCursor, count: number) => vo
   };
 }
 
-const isVarint = ({ kind }: AvroType): boolean => kind === 'int' || kind === 'long';
+export const isVarint = ({ kind }: AvroType): boolean => kind === 'int' || kind === 'long';

@@ -2,7 +2,7 @@ import { ServiceError } from '../../core/errors.ts';
 import type { FieldId } from '../../core/ids.ts';
 import type { AvroCursor } from '../avro/cursor.ts';
 import type { AvroRecordType, AvroType } from '../avro/schema.ts';
-import { skipperOf } from '../avro/skip.ts';
+import { isVarint, skipperOf } from '../avro/skip.ts';
 import { RowFields, withoutNull } from './row.ts';
 
 /** Takes one field's value from the cursor, to wherever it belongs. */
@@ -16,9 +16,8 @@ export function longOf(type: AvroType, name: string): Reading<number> {
   return branched(type, (branch) => {
     if (branch.kind !== 'int' && branch.kind !== 'long') return () => wrongValue(name);
     return (cursor) => {
-      cursor.readLong();
-      const value = cursor.high * 2 ** 32 + (cursor.low >>> 0);
-      return value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : wrongValue(name);
+      const value = cursor.safeLong();
+      return value >= 0 ? value : wrongValue(name);
     };
   });
 }
@@ -85,14 +84,17 @@ function pairTaker(
   const [key, value] = [fields.require(-1, 'key'), fields.require(-1, 'value')];
   const skips = items.fields.map((field) => skipperOf(field.type));
   const readKey = longOf(items.fields[key.at]!.type, 'key');
+  const keyIsPlain = isVarint(items.fields[key.at]!.type);
   const take = optionalSink(items.fields[value.at]!.type, sinkOf);
   const skipValue = skips[value.at]!;
-  const slotOf = (id: number | null): number | undefined => slots.get((id ?? wrongValue('key')) as FieldId);
-  if (items.fields.length === 2 && key.at === 0) {
+  const table = slotTable(slots);
+  if (items.fields.length === 2 && key.at === 0 && keyIsPlain) {
     return (cursor, count) => {
       for (; count > 0; count--) {
-        const slot = slotOf(readKey(cursor));
-        if (slot === undefined) skipValue(cursor);
+        const id = cursor.safeLong();
+        if (id < 0) wrongValue('key');
+        const slot = id < table.length ? table[id]! : noSlot;
+        if (slot === noSlot) skipValue(cursor);
         else take(cursor, slot);
       }
     };
@@ -106,14 +108,25 @@ function pairTaker(
         if (at === key.at) id = readKey(cursor);
         else skips[at]!(cursor);
       }
-      const slot = slotOf(id);
-      if (slot === undefined) continue;
+      const slot = table[id ?? wrongValue('key')] ?? noSlot;
+      if (slot === noSlot) continue;
       const end = cursor.at;
       cursor.at = valueAt;
       take(cursor, slot);
       cursor.at = end;
     }
   };
+}
+
+const noSlot = -1;
+/** Statistics of a field with a greater id are not used: tables number their fields from 1. */
+const slotIdMax = 1 << 20;
+
+function slotTable(slots: ReadonlyMap<FieldId, number>): Int32Array {
+  const ids = [...slots.keys()].filter((id) => id >= 0 && id <= slotIdMax);
+  const table = new Int32Array(Math.max(-1, ...ids) + 1).fill(noSlot);
+  for (const id of ids) table[id] = slots.get(id)!;
+  return table;
 }
 
 function optionalSink(type: AvroType, sinkOf: (type: AvroType) => PairSink | null): PairSink {
