@@ -1,4 +1,5 @@
-import type { Column } from './arrow/column.ts';
+import type { Column, DictionaryColumn } from './arrow/column.ts';
+import { bitAt } from './arrow/kernels/bitmap.ts';
 import { type Piece, splitPieces } from './pieces.ts';
 
 /** Cuts a sequence of pieces into batches. */
@@ -66,7 +67,10 @@ export function createBatchCutter(rowsMax: number, bytesTarget: number): BatchCu
   };
 }
 
-/** Bytes of the values of rows [start, end): ranges that touch add up. Bitmaps are left out, and a dictionary counts as its indices. */
+/**
+ * Bytes of the values of rows [start, end): ranges that touch add up. Bitmaps are left out. Rows in a dictionary count as what they are
+ * without one: whether a file has one depends on rows that may be hidden.
+ */
 function rangeBytes(column: Column, start: number, end: number): number {
   const rows = end - start;
   switch (column.kind) {
@@ -84,8 +88,19 @@ function rangeBytes(column: Column, start: number, end: number): number {
     case 'struct':
       return column.children.reduce((sum, child) => sum + rangeBytes(child, start, end), 0);
     case 'dictionary':
-      return rows * 4;
+      return dictionaryRangeBytes(column, start, end);
     default:
       return column satisfies never;
   }
+}
+
+function dictionaryRangeBytes({ dictionary, indices, validity }: DictionaryColumn, start: number, end: number): number {
+  if (dictionary.kind !== 'bytes') return (end - start) * (dictionary.kind === 'fixed' ? dictionary.width : 4);
+  const { offsets } = dictionary;
+  let bytes = (end - start) * 4;
+  for (let row = start; row < end; row++) {
+    if (validity !== null && bitAt(validity, row) === 0) continue;
+    bytes += offsets[indices[row]! + 1]! - offsets[indices[row]!]!;
+  }
+  return bytes;
 }

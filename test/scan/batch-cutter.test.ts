@@ -24,18 +24,46 @@ function pieceOf(lengths: readonly number[], first: number): Piece {
 }
 
 /** The rows of each batch that `lengths`, spread over pieces of the given sizes, are cut into. */
-function cut(lengths: readonly number[], sizes: readonly number[], rowsMax: number, bytesTarget: number): number[] {
+function cut(
+  lengths: readonly number[],
+  sizes: readonly number[],
+  rowsMax: number,
+  bytesTarget: number,
+  hold: (piece: Piece) => Piece = (piece) => piece,
+): number[] {
   const cutter = createBatchCutter(rowsMax, bytesTarget);
   const batches: (readonly Piece[])[] = [];
   for (let start = 0, turn = 0; start < lengths.length; turn++) {
     const end = Math.min(lengths.length, start + sizes[turn % sizes.length]!);
-    batches.push(...cutter.push(pieceOf(lengths.slice(start, end), start)));
+    batches.push(...cutter.push(hold(pieceOf(lengths.slice(start, end), start))));
     start = end;
   }
   const last = cutter.end();
   if (last.length > 0) batches.push(last);
   return batches.map((batch) => joinPieces(batch)[0]!.length);
 }
+
+/** The same rows, each an entry of a dictionary. */
+function inDictionary(piece: Piece): Piece {
+  const columns = piece.columns.map((dictionary): Column => {
+    const { type, length, nullCount, validity } = dictionary;
+    const indices = Int32Array.from({ length }, (_, row) => row);
+    return { kind: 'dictionary', type, length, nullCount, validity, indices, dictionary };
+  });
+  return { ...piece, columns };
+}
+
+test('rows in a dictionary are cut like rows without one', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(300), { minLength: 1, maxLength: 5_000 }),
+      fc.integer({ min: 1, max: 100_000 }),
+      (lengths, target) => {
+        assert.deepEqual(cut(lengths, [700], 4_096, target, inDictionary), cut(lengths, [700], 4_096, target));
+      },
+    ),
+  );
+});
 
 test('batches depend on their rows alone, not on the pieces in which the rows came', () => {
   fc.assert(

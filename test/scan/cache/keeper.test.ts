@@ -37,7 +37,7 @@ const wanted = (chunk: string, count: number): WantedColumn => ({
 });
 
 /** A value that says whose it is. */
-const valueOf = (mark: number) => {
+const markedBy = (mark: number) => {
   const buffer = new SharedArrayBuffer(segmentBytes);
   new Int32Array(buffer)[0] = mark;
   return { buffer, layout: [] };
@@ -55,7 +55,7 @@ test('what one stream puts, others hold, as the same memory', async () => {
   using first = await open(reader(), 'a', 3);
   for (let segment = 0; segment < 3; segment++) {
     assert.ok(first.isLeased(0, segment) && first.isWanted(0, segment));
-    first.put(0, segment, valueOf(segment));
+    first.put(0, segment, markedBy(segment));
     assert.equal(markOf(first, segment), segment);
   }
   using second = await open(reader(), 'a', 3);
@@ -71,7 +71,7 @@ test('of streams that want the same column at once, one decodes it and the other
   using first = await open(reader(), 'a');
   const others = Array.from({ length: 5 }, () => open(reader(), 'a'));
   await delay(10);
-  first.put(0, 0, valueOf(7));
+  first.put(0, 0, markedBy(7));
   for (const opening of await Promise.all(others)) {
     assert.equal(markOf(opening, 0), 7);
     assert.equal(opening.isLeased(0, 0), false);
@@ -125,8 +125,8 @@ test('a stream that does not decode holds up the others for one lease, and its l
     [0, 1, 2, 3, 4].map((segment) => second.isLeased(0, segment)),
     Array(5).fill(true),
   );
-  slow.put(0, 0, valueOf(1));
-  second.put(0, 0, valueOf(2));
+  slow.put(0, 0, markedBy(1));
+  second.put(0, 0, markedBy(2));
   using third = await open(reader(), 'a', 1);
   assert.equal(markOf(third, 0), 2);
 });
@@ -145,14 +145,14 @@ test('where there is no room, only what somebody else waits for is put', async (
   const { reader, keeper } = world({ bytesMax: 4 * segmentBytes, leaseMs: 5_000 });
   for (let at = 0; at < 8; at++) {
     using opening = await open(reader(), `full${at}`);
-    if (opening.isWanted(0, 0)) opening.put(0, 0, valueOf(at));
+    if (opening.isWanted(0, 0)) opening.put(0, 0, markedBy(at));
   }
   using alone = await open(reader(), 'new');
   assert.ok(alone.isLeased(0, 0) && !alone.isWanted(0, 0));
   const waiting = open(reader(), 'new');
   await delay(10);
   assert.ok(alone.isWanted(0, 0));
-  alone.put(0, 0, valueOf(9));
+  alone.put(0, 0, markedBy(9));
   using second = await waiting;
   assert.equal(markOf(second, 0), 9);
   assert.ok(keeper.bytes <= 4 * segmentBytes);
@@ -192,7 +192,7 @@ test('whatever readers do and however they end, values are those of their segmen
           if (mark !== null) assert.equal(mark, chunk * 100 + segment);
           await null;
           const puts = end === 'put' || (end === 'put some' && segment % 2 === 0);
-          if (puts && opening.isWanted(0, segment)) opening.put(0, segment, valueOf(chunk * 100 + segment));
+          if (puts && opening.isWanted(0, segment)) opening.put(0, segment, markedBy(chunk * 100 + segment));
         }
         assert.ok(keeper.bytes <= bytesMax, `${keeper.bytes} of ${bytesMax}`);
         if (end === 'crash') {
