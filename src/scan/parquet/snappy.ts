@@ -2,8 +2,8 @@ import type { Allocate } from './decompress.ts';
 
 /** Copies are made by words, which may write so many bytes behind their end. */
 const slackBytes = 8;
-/** From here on a literal is copied by `set`, whose cost is that of making a view. */
-const setBytesMin = 128;
+/** A literal or copy of up to 64 bytes, the numbers before it and what its words reach beyond. */
+const shortElementBytes = 80;
 
 /**
  * Decodes a raw snappy block (google/snappy, format_description.txt) that declares exactly `bytes` bytes. Throws RangeError for
@@ -47,32 +47,34 @@ function decodeElements(block: Uint8Array, start: number, out: Uint8Array, bytes
   const source = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const target = new DataView(out.buffer, out.byteOffset, out.byteLength);
   const end = block.length;
+  // Before these no element of up to 64 bytes reaches an end, its words included.
+  const safeFrom = end - shortElementBytes;
+  const safeTo = bytes - shortElementBytes;
   let from = start;
   let to = 0;
   while (to < bytes) {
     if (from >= end) throw new RangeError('the block is shorter than declared');
     const tag = block[from++]!;
     const kind = tag & 3;
-    let length: number;
+    const isSafe = from < safeFrom && to < safeTo;
+    let length = (tag >>> 2) + 1;
     if (kind === 0) {
-      length = (tag >>> 2) + 1;
       if (length > 60) {
         const extra = length - 60;
         if (extra > end - from) throw new RangeError('the block ends in a number');
         length = little(block, from, extra) + 1;
         from += extra;
       }
-      if (length > end - from) throw new RangeError('a literal runs past the end');
-      if (length > bytes - to) {
-        if (!cutsOff) throw new RangeError('the block is longer than declared');
-        length = bytes - to;
-      }
-      if (length < setBytesMin && from + length + slackBytes <= end) {
+      if (isSafe && length <= 64) {
         for (let at = 0; at < length; at += 8) {
           target.setInt32(to + at, source.getInt32(from + at, true), true);
           target.setInt32(to + at + 4, source.getInt32(from + at + 4, true), true);
         }
-      } else out.set(block.subarray(from, from + length), to);
+      } else {
+        if (length > end - from) throw new RangeError('a literal runs past the end');
+        length = fitting(length, bytes - to, cutsOff);
+        out.set(block.subarray(from, from + length), to);
+      }
       from += length;
       to += length;
       continue;
@@ -81,23 +83,24 @@ function decodeElements(block: Uint8Array, start: number, out: Uint8Array, bytes
     if (kind === 1) {
       if (from >= end) throw new RangeError('the block ends in a number');
       length = ((tag >>> 2) & 7) + 4;
-      distance = ((tag >>> 5) << 8) | block[from++]!;
+      distance = ((tag >>> 5) << 8) | block[from]!;
+      from++;
     } else {
       const size = kind === 2 ? 2 : 4;
       if (size > end - from) throw new RangeError('the block ends in a number');
-      length = (tag >>> 2) + 1;
       distance = kind === 2 ? block[from]! | (block[from + 1]! << 8) : little(block, from, 4);
       from += size;
     }
     if (distance === 0 || distance > to) throw new RangeError('a copy lies outside of the block');
-    if (length > bytes - to) {
-      if (!cutsOff) throw new RangeError('the block is longer than declared');
-      length = bytes - to;
-    }
+    if (!isSafe) length = fitting(length, bytes - to, cutsOff);
     if (distance >= 8) {
       for (let at = to, stop = to + length; at < stop; at += 8) {
         target.setInt32(at, target.getInt32(at - distance, true), true);
         target.setInt32(at + 4, target.getInt32(at - distance + 4, true), true);
+      }
+    } else if (distance >= 4) {
+      for (let at = to, stop = to + length; at < stop; at += 4) {
+        target.setInt32(at, target.getInt32(at - distance, true), true);
       }
     } else {
       // What a copy repeats may be what it has just written.
@@ -106,6 +109,11 @@ function decodeElements(block: Uint8Array, start: number, out: Uint8Array, bytes
     to += length;
   }
   return from;
+}
+
+function fitting(length: number, room: number, cutsOff: boolean): number {
+  if (length > room && !cutsOff) throw new RangeError('the block is longer than declared');
+  return Math.min(length, room);
 }
 
 function little(block: Uint8Array, start: number, count: number): number {
