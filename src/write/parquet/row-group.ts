@@ -18,9 +18,12 @@ export interface RowGroupJob {
   readonly limits: ParquetLimits;
 }
 
-/** Encodes a row group on this thread, which it holds for tens of milliseconds per 16 MB. */
-export function encodeRowGroup({ fields, columns, rows, options, limits }: RowGroupJob): EncodedRowGroup {
+/**
+ * Encodes a row group on this thread, which it holds for tens of milliseconds per 16 MB. Its pages may lie in `memory`, of any size.
+ */
+export function encodeRowGroup(job: RowGroupJob, memory: ArrayBuffer): EncodedRowGroup {
+  const { fields, columns, rows, options, limits } = job;
   return isPageCodec(options.codec)
-    ? encodePages(fields, columns, rows, options)
+    ? encodePages(fields, columns, rows, options, memory)
     : encodeInWasm(fields, columns, rows, options, limits);
 }

@@ -26,10 +26,8 @@ export function boundsOf(
     case 'bool':
       return plain(boolBounds(values.values, start, end));
     case 'bytes': {
-      const spans = { values: values.values, offsets: values.offsets };
-      return plain(
-        spanBounds(spans, dictionary === null ? null : seenEntries(dictionary, start, end), start, end, compareSpans),
-      );
+      const spans = { values: values.values, view: viewOf(values.values), offsets: values.offsets };
+      return plain(spanBounds(spans, dictionary === null ? null : seenEntries(dictionary, start, end), start, end));
     }
     case 'fixed':
       return fixedBounds(values, start, end);
@@ -71,9 +69,9 @@ function fixedBounds(column: FixedValues, start: number, end: number): BoundsAnd
     case 'int64':
       return plain(pairBounds(wordsOf(column.values), start, end));
     case 'float':
-      return floatBounds(floatsOf(column.values), start, end, 4);
+      return singleBounds(floatsOf(column.values), start, end);
     case 'double':
-      return floatBounds(doublesOf(column.values), start, end, 8);
+      return doubleBounds(doublesOf(column.values), start, end);
     case 'unsigned':
     case 'big-endian': {
       const { values, width } = column;
@@ -123,22 +121,42 @@ function pairBounds(words: Int32Array, start: number, end: number): Bounds {
   return { min: bytesOf(Int32Array.of(minLow, minHigh)), max: bytesOf(Int32Array.of(maxLow, maxHigh)) };
 }
 
-/** Zero stands as -0.0 in a lower and as 0.0 in an upper bound (parquet.thrift, `TypeDefinedOrder`). */
-function floatBounds(numbers: Float32Array | Float64Array, start: number, end: number, width: number): BoundsAndNans {
+function singleBounds(numbers: Float32Array, start: number, end: number): BoundsAndNans {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   let nans = 0;
   for (let at = start; at < end; at++) {
     const value = numbers[at]!;
+    // Most values lie between the bounds so far, and only a NaN fails both comparisons.
+    if (value >= min && value <= max) continue;
     if (value < min) min = value;
     if (value > max) max = value;
-    // biome-ignore lint/suspicious/noSelfCompare: only NaN differs from itself, and this is the cheapest test for it.
-    if (value !== value) nans++;
+    if (Number.isNaN(value)) nans++;
   }
   if (nans === end - start) return { bounds: null, nans };
-  const encode = (value: number): Uint8Array => bytesOf(width === 4 ? Float32Array.of(value) : Float64Array.of(value));
-  return { bounds: { min: encode(min === 0 ? -0 : min), max: encode(max === 0 ? 0 : max) }, nans };
+  const [low, high] = withSignedZeros(min, max);
+  return { bounds: { min: bytesOf(Float32Array.of(low)), max: bytesOf(Float32Array.of(high)) }, nans };
 }
+
+/** The same for doubles: one loop for both kinds of array is half as fast. */
+function doubleBounds(numbers: Float64Array, start: number, end: number): BoundsAndNans {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let nans = 0;
+  for (let at = start; at < end; at++) {
+    const value = numbers[at]!;
+    if (value >= min && value <= max) continue;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    if (Number.isNaN(value)) nans++;
+  }
+  if (nans === end - start) return { bounds: null, nans };
+  const [low, high] = withSignedZeros(min, max);
+  return { bounds: { min: bytesOf(Float64Array.of(low)), max: bytesOf(Float64Array.of(high)) }, nans };
+}
+
+/** Zero stands as -0.0 in a lower and as 0.0 in an upper bound (parquet.thrift, `TypeDefinedOrder`). */
+const withSignedZeros = (min: number, max: number): [number, number] => [min === 0 ? -0 : min, max === 0 ? 0 : max];
 
 function boolBounds(values: Uint8Array, start: number, end: number): Bounds {
   const first = values[start]!;
@@ -148,26 +166,19 @@ function boolBounds(values: Uint8Array, start: number, end: number): Bounds {
 
 interface Spans {
   readonly values: Uint8Array;
+  readonly view: DataView;
   readonly offsets: Int32Array;
 }
 
-type CompareSpans = (spans: Spans, left: number, right: number) => number;
-
 /** Among chosen spans, or among all of [start, end). */
-function spanBounds(
-  spans: Spans,
-  chosen: Int32Array | null,
-  start: number,
-  end: number,
-  compare: CompareSpans,
-): Bounds {
+function spanBounds(spans: Spans, chosen: Int32Array | null, start: number, end: number): Bounds {
   const count = chosen === null ? end - start : chosen.length;
   let min = chosen === null ? start : chosen[0]!;
   let max = min;
   for (let at = 1; at < count; at++) {
     const span = chosen === null ? start + at : chosen[at]!;
-    if (compare(spans, span, min) < 0) min = span;
-    else if (compare(spans, span, max) > 0) max = span;
+    if (compareSpans(spans, span, min) < 0) min = span;
+    else if (compareSpans(spans, span, max) > 0) max = span;
   }
   const one = (span: number): Uint8Array => spans.values.slice(spans.offsets[span]!, spans.offsets[span + 1]!);
   return { min: one(min), max: one(max) };
@@ -180,13 +191,15 @@ function seenEntries({ indices, entries }: LeafDictionary, start: number, end: n
   return entries.filter((_, entry) => seen[entry] === 1);
 }
 
-function compareSpans({ values, offsets }: Spans, left: number, right: number): number {
+function compareSpans({ values, view, offsets }: Spans, left: number, right: number): number {
   let a = offsets[left]!;
   let b = offsets[right]!;
   const aEnd = offsets[left + 1]!;
   const bEnd = offsets[right + 1]!;
   const shared = Math.min(aEnd - a, bEnd - b);
   const end = a + shared;
+  // Texts of one column often begin alike.
+  for (; a + 4 <= end; a += 4, b += 4) if (view.getInt32(a) !== view.getInt32(b)) break;
   for (; a < end; a++, b++) {
     if (values[a] !== values[b]) return values[a]! - values[b]!;
   }

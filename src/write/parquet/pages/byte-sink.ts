@@ -3,8 +3,8 @@ export class ByteSink {
   #bytes: Uint8Array<ArrayBuffer>;
   length = 0;
 
-  constructor(bytesExpected: number) {
-    this.#bytes = new Uint8Array(bytesExpected);
+  constructor(memory: ArrayBuffer) {
+    this.#bytes = new Uint8Array(memory);
   }
 
   append(bytes: Uint8Array): void {
@@ -18,8 +18,8 @@ export class ByteSink {
     this.length = end;
   }
 
-  /** A view of what was appended. */
-  bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.length);
+  /** A view of what was appended from `start` to `end`; it holds until the next append. */
+  view(start: number, end: number): Uint8Array {
+    return this.#bytes.subarray(start, end);
   }
 }

@@ -4,7 +4,7 @@ import type { EncodedChunk } from '../encoded-row-group.ts';
 import { readRawFields } from '../encoded-row-group.ts';
 import { storageOf } from '../stored-schema.ts';
 import { type Bounds, boundaryOrder, boundsOf, mergeBounds } from './bounds.ts';
-import { ByteSink } from './byte-sink.ts';
+import type { ByteSink } from './byte-sink.ts';
 import { codecNumbers, compressPage, type PageCodec } from './compress.ts';
 import { type CutBounds, cutBounds } from './cut-bounds.ts';
 import type { Cut } from './cuts.ts';
@@ -34,7 +34,9 @@ export interface ChunkInput {
 export interface WrittenChunk {
   /** Headers included. */
   readonly uncompressedBytes: number;
-  readonly pages: Uint8Array;
+  /** Where in the sink its pages lie. */
+  readonly start: number;
+  readonly end: number;
   readonly nans: number;
   /** Its metadata and indexes once it is known where in the row group its pages begin. */
   place(base: number): EncodedChunk;
@@ -52,10 +54,10 @@ interface Page {
   readonly bounds: Bounds | null;
 }
 
-/** Encodes the pages of one column chunk (parquet-format, README "Data Pages"). */
-export function writeChunk(input: ChunkInput, options: ChunkOptions): WrittenChunk {
+/** Appends the pages of one column chunk (parquet-format, README "Data Pages"). */
+export function writeChunk(sink: ByteSink, input: ChunkInput, options: ChunkOptions): WrittenChunk {
   const { leaf, values, cuts, dictionary } = input;
-  const sink = new ByteSink(sinkBytesMin + (dictionary === null ? values.values.length : values.count));
+  const start = sink.length;
   const sizes = { uncompressed: 0 };
   if (dictionary !== null) writeDictionaryPage(sink, values, dictionary, options, sizes);
   const indexWidth = dictionary === null ? 0 : Math.max(1, bitWidthOf(dictionary.entries.length - 1));
@@ -68,17 +70,25 @@ export function writeChunk(input: ChunkInput, options: ChunkOptions): WrittenChu
       dictionary === null
         ? encodePlain(values, cut.startValue, cut.endValue)
         : encodeIndices(dictionary.indices, cut, indexWidth);
-    const offset = sink.length;
+    const offset = sink.length - start;
     writeDataPage(sink, leaf, cut, body, dictionary === null ? encodings.plain : encodings.dictionary, options, sizes);
     const slots = cut.endSlot - cut.startSlot;
     const nulls = slots - (cut.endValue - cut.startValue);
-    pages.push({ offset, bytes: sink.length - offset, startRow: cut.startRow, slots, nulls, bounds: found.bounds });
+    pages.push({
+      offset,
+      bytes: sink.length - start - offset,
+      startRow: cut.startRow,
+      slots,
+      nulls,
+      bounds: found.bounds,
+    });
   }
-  const sized = { uncompressedBytes: sizes.uncompressed, compressedBytes: sink.length };
+  const sized = { uncompressedBytes: sizes.uncompressed, compressedBytes: sink.length - start };
   const cutting = (bounds: Bounds): CutBounds => cutBounds(leaf.type, bounds, options.boundBytes);
   return {
     uncompressedBytes: sizes.uncompressed,
-    pages: sink.bytes(),
+    start,
+    end: sink.length,
     nans,
     place: (base) => ({
       metadata: encodeMetadata({ ...input, pages, base, ...sized }, options, cutting),
@@ -87,9 +97,6 @@ export function writeChunk(input: ChunkInput, options: ChunkOptions): WrittenChu
     }),
   };
 }
-
-/** Room for headers and levels. */
-const sinkBytesMin = 4096;
 
 function writeDictionaryPage(
   sink: ByteSink,

@@ -4,6 +4,7 @@ import type { FieldId } from '../../../core/ids.ts';
 import type { Column } from '../../../scan/arrow/column.ts';
 import type { EncodedChunk, EncodedRowGroup } from '../encoded-row-group.ts';
 import type { ParquetWriterOptions } from '../writer-options.ts';
+import { ByteSink } from './byte-sink.ts';
 import { type Candidate, type ChoiceOptions, canPass, choosePlain, entriesMax, estimateSizes } from './choose.ts';
 import { type ChunkInput, type ChunkOptions, type WrittenChunk, writeChunk } from './chunk.ts';
 import { isPageCodec } from './compress.ts';
@@ -24,13 +25,15 @@ interface Prepared {
 /**
  * Encodes rows as one row group. Columns have no dictionaries and follow the stored fields. Pages hold `pageRows` rows, the same in
  * every column. Fixed-width columns without nulls are PLAIN, so that their pages go to clients as they are, as far as the row group
- * grows by at most {@link passGrowthMax}; every other column has a dictionary where that makes it smaller.
+ * grows by at most {@link passGrowthMax}; every other column has a dictionary where that makes it smaller. The pages lie in `memory`
+ * as far as it suffices.
  */
 export function encodePages(
   fields: readonly NestedField[],
   columns: readonly Column[],
   rows: number,
   options: ParquetWriterOptions,
+  memory: ArrayBuffer,
 ): EncodedRowGroup {
   const { codec } = options;
   if (!isPageCodec(codec)) throw new ServiceError('INTERNAL', `pages cannot be compressed with ${codec}`);
@@ -40,6 +43,7 @@ export function encodePages(
   });
   const chunkOptions: ChunkOptions = { ...options, codec };
   const choice: ChoiceOptions = { ...options, codec, entriesMax, bytesMax: options.dictionaryBytes };
+  const sink = new ByteSink(memory);
   const chunks = new Array<WrittenChunk>(prepared.length);
   const candidates: (Candidate & { readonly at: number })[] = [];
   let others = 0;
@@ -50,17 +54,18 @@ export function encodePages(
       continue;
     }
     chunks[at] = writeChunk(
+      sink,
       withDictionary(one, sizes !== null && sizes.dictionary <= sizes.plain, choice),
       chunkOptions,
     );
-    others += chunks[at].pages.length;
+    others += chunks[at].end - chunks[at].start;
   }
   const plain = choosePlain(candidates, others, passGrowthMax);
   for (const [place, { at, plain: plainBytes, dictionary }] of candidates.entries()) {
     const isDictionary = !plain.has(place) && dictionary < plainBytes;
-    chunks[at] = writeChunk(withDictionary(prepared[at]!, isDictionary, choice), chunkOptions);
+    chunks[at] = writeChunk(sink, withDictionary(prepared[at]!, isDictionary, choice), chunkOptions);
   }
-  return joinChunks(prepared, chunks, rows);
+  return joinChunks(prepared, chunks, sink, rows);
 }
 
 const withDictionary = (prepared: Prepared, wanted: boolean, options: ChoiceOptions): ChunkInput => ({
@@ -69,17 +74,29 @@ const withDictionary = (prepared: Prepared, wanted: boolean, options: ChoiceOpti
 });
 
 /** Chunks lie in the order of their columns: readers that split files look for a row group where its first column is. */
-function joinChunks(prepared: readonly Prepared[], written: readonly WrittenChunk[], rows: number): EncodedRowGroup {
+function joinChunks(
+  prepared: readonly Prepared[],
+  written: readonly WrittenChunk[],
+  sink: ByteSink,
+  rows: number,
+): EncodedRowGroup {
   const chunks: EncodedChunk[] = [];
   const nans = new Map<FieldId, number>();
   let base = 0;
   let uncompressedBytes = 0;
   for (const [at, chunk] of written.entries()) {
     chunks.push(chunk.place(base));
-    base += chunk.pages.length;
+    base += chunk.end - chunk.start;
     uncompressedBytes += chunk.uncompressedBytes;
     const { field, type } = prepared[at]!.leaf;
     if (type.kind === 'float' || type.kind === 'double') nans.set(field.id, chunk.nans);
   }
-  return { rows, uncompressedBytes, pages: written.map(({ pages }) => pages), base: 0, chunks, nans };
+  return {
+    rows,
+    uncompressedBytes,
+    pages: written.map(({ start, end }) => sink.view(start, end)),
+    base: 0,
+    chunks,
+    nans,
+  };
 }

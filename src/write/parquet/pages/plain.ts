@@ -1,3 +1,4 @@
+import { gatherFixed } from '../../../scan/arrow/kernels/gather.ts';
 import type { BytesValues, PhysicalValues } from './physical.ts';
 
 /** Values [start, end) in PLAIN encoding (parquet-format, Encodings.md): a view where they lie so already. */
@@ -17,25 +18,19 @@ export function encodePlain(values: PhysicalValues, start: number, end: number):
 /** Chosen values in PLAIN encoding: the entries of a dictionary. */
 export function encodePlainEntries(values: PhysicalValues, entries: Int32Array): Uint8Array {
   switch (values.kind) {
-    case 'fixed': {
-      const { width } = values;
-      const out = new Uint8Array(entries.length * width);
-      for (let at = 0; at < entries.length; at++) {
-        const from = entries[at]! * width;
-        for (let byte = 0; byte < width; byte++) out[at * width + byte] = values.values[from + byte]!;
-      }
-      return out;
-    }
+    case 'fixed':
+      return gatherFixed(values.values, values.width, entries);
     case 'bytes': {
       const { offsets } = values;
       let bytes = 0;
       for (let at = 0; at < entries.length; at++) bytes += 4 + offsets[entries[at]! + 1]! - offsets[entries[at]!]!;
       const out = new Uint8Array(bytes);
+      const [source, target] = [viewOf(values.values), viewOf(out)];
       let to = 0;
       for (let at = 0; at < entries.length; at++) {
         const start = offsets[entries[at]!]!;
         const end = offsets[entries[at]! + 1]!;
-        to = putText(out, to, values.values, start, end);
+        to = putText(out, target, to, values.values, source, start, end);
       }
       return out;
     }
@@ -48,26 +43,36 @@ export function encodePlainEntries(values: PhysicalValues, entries: Int32Array):
 
 function encodeTexts({ offsets, values }: BytesValues, start: number, end: number): Uint8Array {
   const out = new Uint8Array(offsets[end]! - offsets[start]! + 4 * (end - start));
+  const [source, target] = [viewOf(values), viewOf(out)];
   let to = 0;
-  for (let at = start; at < end; at++) to = putText(out, to, values, offsets[at]!, offsets[at + 1]!);
+  for (let at = start; at < end; at++) to = putText(out, target, to, values, source, offsets[at]!, offsets[at + 1]!);
   return out;
 }
 
-// Below this length a loop is cheaper than making the view that `set` needs.
-const loopBytes = 48;
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function putText(out: Uint8Array, at: number, from: Uint8Array, start: number, end: number): number {
+// Below this length words are cheaper than the view that `set` needs.
+const loopBytes = 64;
+
+function putText(
+  out: Uint8Array,
+  target: DataView,
+  at: number,
+  from: Uint8Array,
+  source: DataView,
+  start: number,
+  end: number,
+): number {
   const length = end - start;
-  out[at] = length;
-  out[at + 1] = length >>> 8;
-  out[at + 2] = length >>> 16;
-  out[at + 3] = length >>> 24;
+  target.setInt32(at, length, true);
   let to = at + 4;
   if (length > loopBytes) {
     out.set(from.subarray(start, end), to);
     return to + length;
   }
-  for (let byte = start; byte < end; byte++) out[to++] = from[byte]!;
+  let byte = start;
+  for (; byte + 4 <= end; byte += 4, to += 4) target.setInt32(to, source.getInt32(byte));
+  for (; byte < end; byte++) out[to++] = from[byte]!;
   return to;
 }
 

@@ -7,7 +7,7 @@ import type { EncodedRowGroup } from '../encoded-row-group.ts';
 import { encodeRowGroup, type RowGroupJob } from '../row-group.ts';
 import { type EncodeCall, type EncodeReply, errorOf } from './messages.ts';
 
-/** Room in which a row group is gathered and encoded. Whoever takes one gives it back, whatever happened. */
+/** Room in which a row group is gathered and encoded. Whoever takes one gives it back, whatever happened, and then its pages are gone. */
 export interface EncodeTurn extends Disposable {
   /** At least so many bytes, undefined ones; `encode` takes them away. */
   memory(bytes: number): ArrayBuffer;
@@ -47,6 +47,7 @@ class WorkerPool implements EncodePool {
   readonly #threads = new Set<Thread>();
   readonly #queue: (() => void)[] = [];
   #free: ArrayBuffer[] = [];
+  #freeOutputs: ArrayBuffer[] = [];
   #turns = 0;
   #nextId = 0;
 
@@ -61,6 +62,7 @@ class WorkerPool implements EncodePool {
     else this.#turns++;
     let isOver = false;
     let taken: ArrayBuffer | null = null;
+    let output: ArrayBufferLike | null = null;
     return {
       memory: (bytes) => {
         taken = this.#takeMemory(bytes);
@@ -69,9 +71,13 @@ class WorkerPool implements EncodePool {
       encode: async (job, bytes) => {
         const memory = taken;
         taken = null;
-        if (memory !== null && bytes > inlineBytesMax) return this.#send(job, memory);
+        if (memory !== null && bytes > inlineBytesMax) {
+          const group = await this.#send(job, memory);
+          output = group.pages[0]!.buffer;
+          return group;
+        }
         try {
-          return encodeRowGroup(job);
+          return encodeRowGroup(job, new ArrayBuffer(bytes));
         } finally {
           // Encoding does not await: everybody else has a turn.
           await setImmediate();
@@ -80,6 +86,7 @@ class WorkerPool implements EncodePool {
       [Symbol.dispose]: () => {
         if (isOver) return;
         isOver = true;
+        if (output instanceof ArrayBuffer && this.#freeOutputs.length < this.#turnsMax) this.#freeOutputs.push(output);
         const next = this.#queue.shift();
         if (next === undefined) this.#turns--;
         else next();
@@ -100,7 +107,8 @@ class WorkerPool implements EncodePool {
     return new Promise((resolve, reject) => {
       thread.waiting.set(id, { resolve, reject });
       try {
-        thread.worker.postMessage({ id, job, memory } satisfies EncodeCall, [memory]);
+        const output = this.#freeOutputs.pop() ?? new ArrayBuffer(memory.byteLength);
+        thread.worker.postMessage({ id, job, memory, output } satisfies EncodeCall, [memory, output]);
       } catch (error) {
         thread.waiting.delete(id);
         this.#rest(thread);
@@ -151,7 +159,10 @@ class WorkerPool implements EncodePool {
 
   #end(thread: Thread): void {
     this.#threads.delete(thread);
-    if (this.#threads.size === 0) this.#free = [];
+    if (this.#threads.size === 0) {
+      this.#free = [];
+      this.#freeOutputs = [];
+    }
     void thread.worker.terminate();
   }
 

@@ -5,9 +5,9 @@ import { type EncodeCall, type EncodeReply, failureOf } from './messages.ts';
 
 const port = parentPort!;
 
-port.on('message', ({ id, job, memory }: EncodeCall) => {
+port.on('message', ({ id, job, memory, output }: EncodeCall) => {
   try {
-    const group = encodeRowGroup(job);
+    const group = encodeRowGroup(job, output);
     const buffers = new Set(group.pages.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer));
     port.postMessage({ id, kind: 'done', group, memory } satisfies EncodeReply, [...buffers, memory]);
   } catch (error) {

@@ -7,6 +7,8 @@ export interface EncodeCall {
   readonly job: RowGroupJob;
   /** What the job's columns lie in; it comes back with the answer. */
   readonly memory: ArrayBuffer;
+  /** Where the pages go if there is room. */
+  readonly output: ArrayBuffer;
 }
 
 export type EncodeReply = { readonly id: number; readonly memory: ArrayBuffer } & (
