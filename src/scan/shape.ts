@@ -1,6 +1,6 @@
 import type { NestedField, Schema } from '../catalog/schema/types.ts';
 import type { FieldId } from '../core/ids.ts';
-import type { Column, NullColumn, StructColumn } from './arrow/column.ts';
+import type { Column, NullColumn, StoredColumn, StructColumn } from './arrow/column.ts';
 
 /**
  * Picks the columns of `wanted` out of columns that hold `schema`, by field id at every depth: what was read for a filter alone
@@ -10,6 +10,19 @@ export function shapeColumns(schema: Schema, columns: readonly Column[], wanted:
   return wanted.fields.map((field) => {
     const at = schema.fields.findIndex((candidate) => candidate.id === field.id);
     return shapeField(schema.fields[at]!, columns[at]!, field);
+  });
+}
+
+/** The same of columns of which some are stored pages: those have nothing below them to pick from. */
+export function shapeWireColumns(
+  schema: Schema,
+  columns: readonly (Column | StoredColumn)[],
+  wanted: Schema,
+): (Column | StoredColumn)[] {
+  return wanted.fields.map((field) => {
+    const at = schema.fields.findIndex((candidate) => candidate.id === field.id);
+    const column = columns[at]!;
+    return column.kind === 'stored' ? column : shapeField(schema.fields[at]!, column, field);
   });
 }
 

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Schema } from '../catalog/schema/types.ts';
 import { throwIfCancelled } from '../core/cancellation.ts';
 import type { Limits } from '../core/limits.ts';
-import type { Column } from './arrow/column.ts';
+import type { Column, StoredColumn } from './arrow/column.ts';
 import { columnBytes } from './arrow/kernels/bytes.ts';
 import { concatColumns } from './arrow/kernels/concat.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
@@ -21,6 +21,7 @@ import { pruneToLeaves } from './projection.ts';
 import type { ReadRoom } from './read-ahead.ts';
 import { type FileContext, type ReadableGroup, type RowGroupRun, readableGroups } from './row-groups.ts';
 import { leafColumn } from './shape.ts';
+import { mayPass, type StoredRows, storedPageRows, storedRows } from './stored-rows.ts';
 import { type ColumnSource, gridRows, openColumns, type PlannedColumn, StretchHold } from './stretch-columns.ts';
 
 export interface StretchContext extends FileContext {
@@ -30,6 +31,8 @@ export interface StretchContext extends FileContext {
   readonly wanted: Schema;
   /** Where decoded columns are looked for and kept; absent = nowhere. */
   readonly cache?: ColumnCache | null;
+  /** Whether pages may go to the wire as they lie: then stretches are cut between them. Absent = no. */
+  readonly passes?: boolean;
   readonly limits: Pick<Limits, 'stretchBytesTarget'>;
   /** How many rows the consumer decodes at a time, by a guess at their bytes. */
   readonly windowRows: (rowBytes: number) => number;
@@ -56,6 +59,10 @@ export interface Stretch {
   windowEnd(start: number, rowsMax: number): number;
   /** The wanted columns of rows [start, end) of the stretch; ranges that ascend decode each page once. */
   read(start: number, end: number): readonly Column[];
+  /** The rows from `start` on that can be sent as their pages lie; null where none begin there. */
+  storedFrom(start: number): StoredRows | null;
+  /** The wanted columns of such rows: pages as they lie, and the others as `read` gives them. */
+  readBeside(stored: StoredRows): readonly (Column | StoredColumn)[];
   /** Where those rows are stored: the first one's row in the file where they are neighbours, else the row of each. */
   storedAt(start: number, end: number): number | Int32Array;
   /** Ends the use of what it holds. */
@@ -94,6 +101,8 @@ interface Columns {
   readonly filter: FilterColumns | null;
   readonly wanted: readonly PlannedColumn[];
   readonly wantedLeaves: readonly ParquetLeaf[];
+  /** The wanted columns whose pages may be what the wire carries. */
+  readonly passing: ReadonlySet<PlannedColumn>;
 }
 
 interface FilterColumns {
@@ -118,20 +127,23 @@ async function* groupStretches(
   const rowBytes = decodedBytes(feed, columns.wantedLeaves);
   const windowRows = context.windowRows(rowBytes);
   const source: ColumnSource = { file, rowGroup, feed, cache: context.cache ?? null, windowRows, signal };
-  const grid = gridRows(source);
+  const grid = columns.passing.size > 0 ? storedPageRows : gridRows(source);
   for (const rows of cutStretches(readable.rows, stretchRows(context, feed, columns, grid), grid)) {
     throwIfCancelled(signal);
     const found = await readStretch(context, source, columns, rows, grid, room);
     feed.release(rows[rows.length - 1]!.end);
     if (found === null) continue;
-    yield stretchOf(readable.at, feed.group.startRow, rowBytes, grid, found);
+    yield stretchOf(readable.at, source, columns, rowBytes, grid, found);
   }
 }
 
-function columnsOf({ read, wanted, nameMapping, filter: rowsOf }: StretchContext, { file }: ReadableGroup): Columns {
+function columnsOf(context: StretchContext, { file, rowGroup }: ReadableGroup): Columns {
+  const { read, wanted, nameMapping, filter: rowsOf, passes } = context;
   const projection = projectFile(file, wanted, wanted.fields, nameMapping);
   const columns = plannedColumns(projection);
-  const shared = { wanted: columns, wantedLeaves: projectedLeaves(projection) };
+  const { chunks } = file.metadata.rowGroups[rowGroup]!;
+  const passing = new Set(passes === true ? columns.filter((column) => mayPass(column, chunks)) : []);
+  const shared = { wanted: columns, wantedLeaves: projectedLeaves(projection), passing };
   if (rowsOf === null || rowsOf.kind === 'true') return { ...shared, filter: null };
   const schema = pruneToLeaves(read, referencedFields(rowsOf));
   const filtered = projectFile(file, schema, schema.fields, nameMapping);
@@ -198,7 +210,7 @@ interface ReadRows {
 async function readStretch(
   context: StretchContext,
   source: ColumnSource,
-  { filter, wanted }: Columns,
+  { filter, wanted, passing }: Columns,
   ranges: readonly RowRange[],
   grid: number | null,
   room: ReadRoom,
@@ -212,8 +224,8 @@ async function readStretch(
     return { rows, columns, hold };
   };
   if (filter === null) {
-    const columns = await openColumns(source, wanted, ranges, true, hold);
-    return done(ranges.length === 1 ? ranges[0]! : allRows(ranges), columns);
+    const rows = ranges.length === 1 ? ranges[0]! : allRows(ranges);
+    return done(rows, await openWanted(source, wanted, passing, ranges, hold));
   }
   const rest = wanted.filter((_, at) => filter.placeOf[at] === -1);
   const { passed } = context;
@@ -238,6 +250,21 @@ async function readStretch(
     place === -1 ? late.shift()! : (decoded[place] ?? filterColumns[place]!),
   );
   return done(isAll ? ranges[0]! : rows, columns);
+}
+
+/** Columns that may pass are read from their pages, whatever the cache has of them: to send those is cheaper still. */
+async function openWanted(
+  source: ColumnSource,
+  wanted: readonly PlannedColumn[],
+  passing: ReadonlySet<PlannedColumn>,
+  ranges: readonly RowRange[],
+  hold: StretchHold,
+): Promise<ColumnRows[]> {
+  if (passing.size === 0 || source.cache === null) return openColumns(source, wanted, ranges, true, hold);
+  const stored = await openColumns({ ...source, cache: null }, [...passing], ranges, true, hold);
+  const others = wanted.filter((column) => !passing.has(column));
+  const rest = others.length === 0 ? [] : await openColumns(source, others, ranges, true, hold);
+  return wanted.map((column) => (passing.has(column) ? stored.shift()! : rest.shift()!));
 }
 
 /** The ranges, cut where segments end: whoever reads those by turns copies nothing. */
@@ -301,8 +328,20 @@ function evaluate(
   return { rows, decoded };
 }
 
-function stretchOf(file: number, startRow: number, rowBytes: number, grid: number | null, found: ReadRows): Stretch {
+function stretchOf(
+  file: number,
+  { feed: { group } }: ColumnSource,
+  { wanted: planned, passing }: Columns,
+  rowBytes: number,
+  grid: number | null,
+  found: ReadRows,
+): Stretch {
   const { rows, columns, hold } = found;
+  const { startRow } = group;
+  const stored =
+    passing.size === 0 || rows instanceof Int32Array
+      ? []
+      : storedRows(planned, passing, columns, group, rows, rowBytes);
   const count = rows instanceof Int32Array ? rows.length : rows.end - rows.start;
   /** The rows of the row group that [start, end) of the stretch are. */
   const some = (start: number, end: number): RowRange | Int32Array => {
@@ -310,21 +349,24 @@ function stretchOf(file: number, startRow: number, rowBytes: number, grid: numbe
     const [first, last] = [rows[start]!, rows[end - 1]!];
     return last - first + 1 === end - start ? { start: first, end: last + 1 } : rows.subarray(start, end);
   };
+  const readColumn = (column: ColumnRows | Column, start: number, end: number): Column => {
+    if ('kind' in column) return sliceColumn(column, start, end);
+    const wanted = some(start, end);
+    return wanted instanceof Int32Array ? column.take(wanted) : column.read(wanted);
+  };
   return {
     file,
     rows: count,
     rowBytes,
     windowEnd(start, rowsMax) {
       if (grid === null || rows instanceof Int32Array) return Math.min(count, start + rowsMax);
-      return Math.min(count, windowEnd(rows.start + start, rowsMax, grid) - rows.start);
+      const next = stored.find((one) => one.start > start)?.start ?? count;
+      return Math.min(next, windowEnd(rows.start + start, rowsMax, grid) - rows.start);
     },
-    read(start, end) {
-      const wanted = some(start, end);
-      return columns.map((column) => {
-        if ('kind' in column) return sliceColumn(column, start, end);
-        return wanted instanceof Int32Array ? column.take(wanted) : column.read(wanted);
-      });
-    },
+    read: (start, end) => columns.map((column) => readColumn(column, start, end)),
+    storedFrom: (start) => stored.find((one) => one.start === start) ?? null,
+    readBeside: ({ start, end, columns: pages }) =>
+      columns.map((column, at) => pages[at] ?? readColumn(column, start, end)),
     storedAt(start, end) {
       const wanted = some(start, end);
       return wanted instanceof Int32Array ? wanted.map((row) => startRow + row) : startRow + wanted.start;

@@ -59,6 +59,7 @@ export function cachedRows(options: CachedRowsOptions): ColumnRows {
   };
 
   return {
+    pages: () => null,
     get repeats() {
       return repeats;
     },

@@ -17,6 +17,7 @@ export interface ColumnChunk {
   readonly values: number;
   /** Where its pages lie: the dictionary page, if any, first. */
   readonly range: ByteRange;
+  readonly hasDictionary: boolean;
   readonly uncompressedBytes: number;
   /** Where the `Statistics` struct lies in the footer's bytes. */
   readonly statistics: ByteRange | null;
@@ -297,7 +298,15 @@ function finishChunk(
     columnIndex: index(draft.columnIndexOffset, draft.columnIndexLength),
   };
   if (unreadable !== null || (rows === 0 && draft.values <= 0)) {
-    return { ...rest, codec: 'none', values: 0, range: { start: 0, end: 0 }, uncompressedBytes: 0, unreadable };
+    return {
+      ...rest,
+      codec: 'none',
+      values: 0,
+      range: { start: 0, end: 0 },
+      hasDictionary: false,
+      uncompressedBytes: 0,
+      unreadable,
+    };
   }
   const codec = codecs[draft.codec];
   if (codec === undefined) return reader.fail(`${place} has an unknown codec`);
@@ -318,6 +327,7 @@ function finishChunk(
     codec,
     values: draft.values,
     range: { start, end },
+    hasDictionary: start === first,
     uncompressedBytes: draft.uncompressedBytes,
     unreadable,
   };

@@ -1,4 +1,4 @@
-import type { ArrowSchema, Batch, BytesColumn, Column, DictionaryColumn } from '../column.ts';
+import type { ArrowSchema, BytesColumn, Column, DictionaryColumn, StoredColumn, WireBatch } from '../column.ts';
 import { isValid } from '../column.ts';
 import type { DictionaryIds } from '../ipc-schema.ts';
 import { bytesOf } from './typed-views.ts';
@@ -13,12 +13,13 @@ export function textDictionaryIds(schema: ArrowSchema): DictionaryIds {
 }
 
 /** The batch with its text columns held by dictionaries, each of the batch's own values. Other columns stay as they are. */
-export const withDictionaries = (batch: Batch): Batch => ({
+export const withDictionaries = (batch: WireBatch): WireBatch => ({
   ...batch,
   columns: batch.columns.map((column) => (isText(column) ? dictionaryEncode(column) : column)),
 });
 
-const isText = (column: Column): column is BytesColumn => column.kind === 'bytes' && column.type.kind === 'utf8';
+const isText = (column: Column | StoredColumn): column is BytesColumn =>
+  column.kind === 'bytes' && column.type.kind === 'utf8';
 
 /** Distinct values in the order of their first rows; nulls have index 0. */
 export function dictionaryEncode(column: BytesColumn): DictionaryColumn {
