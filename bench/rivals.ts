@@ -58,8 +58,7 @@ export async function startRival(
 async function tonicServer(): Promise<string> {
   const target = join(repository, 'build/bench/tonic-target');
   const manifest = join(folder, 'tonic/Cargo.toml');
-  const jobs = process.env.HEADRACE_BENCH_BUILD_JOBS ?? '2';
-  const args = ['--release', '--locked', '--quiet', '--jobs', jobs, '--manifest-path', manifest];
+  const args = ['--release', '--locked', '--quiet', '--manifest-path', manifest];
   const build = ['-c', 'cargo build "$@" && echo built', 'cargo', ...args];
   await runChild('sh', build, buildTimeoutMs, { env: { CARGO_TARGET_DIR: target } });
   const program = join(target, 'release/headrace-rival-tonic');

@@ -1,5 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { loadConfig } from '../src/server/config.ts';
 import { openEmbedded } from '../src/server/embedded.ts';
 import type { Certificate } from './certificate.ts';
@@ -70,7 +73,7 @@ export async function startHeadrace(
       },
     ),
   );
-  const { flight, http } = JSON.parse(await server.line(readyTimeoutMs)) as {
+  const { flight, http: httpPort } = JSON.parse(await server.line(readyTimeoutMs)) as {
     readonly flight: number;
     readonly http: number;
   };
@@ -81,7 +84,7 @@ export async function startHeadrace(
     uri: `${certificate === null ? 'grpc+tcp' : 'grpc+tls'}://127.0.0.1:${flight}`,
     token,
     roots: certificate?.cert ?? null,
-    cacheBytes: () => gauge(`${certificate === null ? 'http' : 'https'}://127.0.0.1:${http}/metrics`, cache),
+    ...(cache && { cacheBytes: () => cachedBytes(httpPort, certificate) }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
   return {
@@ -102,14 +105,14 @@ export async function startHeadrace(
 const gaugeName = 'headrace_cache_bytes';
 
 /** What the server's cache holds, by its own account; 0 without one. */
-async function gauge(url: string, cache: boolean): Promise<number> {
-  // A certificate of our own making is no trusted one, and what the cache holds is not what TLS is measured for.
-  if (!cache || url.startsWith('https:')) return 0;
-  const text = await (await fetch(url)).text();
-  const lines = text
-    .split('\n')
-    .filter((line) => line.startsWith(gaugeName) && /^[\s{]/.test(line.slice(gaugeName.length)));
-  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+async function cachedBytes(httpPort: number, certificate: Certificate | null): Promise<number> {
+  const where = `://127.0.0.1:${httpPort}/metrics`;
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  if (certificate === null) http.get(`http${where}`, resolve).once('error', reject);
+  else https.get(`https${where}`, { ca: await readFile(certificate.cert) }, resolve).once('error', reject);
+  const lines = (await text(await promise)).split('\n').filter((line) => line.startsWith(gaugeName));
+  const values = lines.filter((line) => /^[\s{]/.test(line.slice(gaugeName.length)));
+  return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
 /** Makes the data directory with its tables, and issues an administrator's token. */
