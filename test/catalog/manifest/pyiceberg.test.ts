@@ -7,12 +7,19 @@ import type { ManifestEntry, ManifestFile } from '../../../src/catalog/manifest/
 import { parseTableMetadata } from '../../../src/catalog/metadata/read.ts';
 import type { Snapshot, TableMetadata } from '../../../src/catalog/metadata/types.ts';
 import type { Value } from '../../../src/catalog/schema/types.ts';
-import { manifestTypes, readEntries, readSnapshotManifests } from '../../../src/catalog/snapshot/read.ts';
+import {
+  isLive,
+  manifestTypes,
+  readEntries,
+  readManifestBytes,
+  readSnapshotManifests,
+} from '../../../src/catalog/snapshot/read.ts';
 import type { FieldId } from '../../../src/core/ids.ts';
 import { defaultLimits } from '../../../src/core/limits.ts';
 import { openLocalStore } from '../../../src/storage/local.ts';
 import { fileLocation } from '../../../src/storage/locations.ts';
 import { runPython } from '../../support/python.ts';
+import { filesByColumns, filesByEntries } from './columns-of.ts';
 import { describe, type PyEntry, type PyManifest, type PyTable, writeTables } from './pyiceberg-tables.ts';
 
 const { signal } = new AbortController();
@@ -96,6 +103,29 @@ test('every manifest that PyIceberg wrote reads as PyIceberg reads it, v1 and v2
       assert.deepEqual(await readAsPython(snapshot, metadata), manifests, `${table.name} ${id}`);
     }
   }
+});
+
+test('columns hold the live files of every manifest that PyIceberg wrote', async () => {
+  let files = 0;
+  for (const table of tables) {
+    const metadata = await metadataOf(table);
+    const ids = metadata.schemas[0]!.fields.map(({ id }) => id);
+    for (const snapshot of metadata.snapshots) {
+      for (const manifest of await readSnapshotManifests(snapshot, store, defaultLimits, signal)) {
+        const entries = await readEntries(manifest, metadata, store, defaultLimits, signal);
+        const expected = filesByEntries(
+          entries.filter(isLive).map(({ file }) => file),
+          ids,
+        );
+        const bytes = await readManifestBytes(manifest, store, defaultLimits, signal);
+        const types = manifestTypes(metadata, manifest.specId);
+        const found = await filesByColumns(bytes, { file: manifest, types, metricsOf: ids });
+        assert.deepEqual(found, expected, table.name);
+        files += found.length;
+      }
+    }
+  }
+  assert.ok(files > 50, `${files} files`);
 });
 
 test('a v1 snapshot that lists its manifests inline reads the same entries', async () => {
