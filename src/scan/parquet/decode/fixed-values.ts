@@ -87,6 +87,10 @@ export class DictionaryValues implements FixedValues {
       this.#indices.gather(wordsOf(out), at, count, wordsOf(this.#dictionary));
       return;
     }
+    if (this.#width === 8) {
+      this.#indices.gatherPairs(wordsOf(out), at, count, wordsOf(this.#dictionary));
+      return;
+    }
     const indices = scratchIndices(count);
     this.#indices.indices(indices, 0, count, this.#entries());
     this.#gather(indices, count, out, at);

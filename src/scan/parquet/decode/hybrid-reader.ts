@@ -1,5 +1,5 @@
 import { appendBits, countBits, setBits } from '../../arrow/kernels/bitmap.ts';
-import { gatherPacked, unpackBytes, unpackOne, unpackWords } from './bit-packed.ts';
+import { gatherPacked, gatherPackedPairs, unpackBytes, unpackOne, unpackWords } from './bit-packed.ts';
 import { damaged } from './damaged.ts';
 
 const widthMax = 32;
@@ -150,6 +150,27 @@ export class HybridReader {
       } else {
         if (this.#value < 0 || this.#value >= dictionary.length) throw outside();
         out.fill(dictionary[this.#value]!, at, at + run);
+      }
+      this.#advance(run);
+      at += run;
+    }
+  }
+
+  /** The 64-bit entries of a dictionary that the next indices name, as pairs of words; `start` and `count` are in values. */
+  gatherPairs(out: Int32Array, start: number, count: number, dictionary: Int32Array): void {
+    const entries = dictionary.length >>> 1;
+    for (let at = start, end = start + count; at < end; ) {
+      const run = this.#take(end - at);
+      if (this.#isPacked) {
+        const [byte, shift] = [this.#packedByte(), this.#packedShift()];
+        if (!gatherPackedPairs(this.#view, byte, shift, this.#width, out, at, run, dictionary)) throw outside();
+      } else {
+        if (this.#value < 0 || this.#value >= entries) throw outside();
+        const [low, high] = [dictionary[2 * this.#value]!, dictionary[2 * this.#value + 1]!];
+        for (let to = 2 * at; to < 2 * (at + run); to += 2) {
+          out[to] = low;
+          out[to + 1] = high;
+        }
       }
       this.#advance(run);
       at += run;
