@@ -25,6 +25,8 @@ export interface EncodedRowGroup {
   readonly chunks: readonly EncodedChunk[];
   /** NaNs among the values of each float and double field. */
   readonly nans: ReadonlyMap<FieldId, number>;
+  /** Leaves, by their places, that are PLAIN because a dictionary would be larger by far or is not to be tried. */
+  readonly plainLeaves: ReadonlySet<number>;
 }
 
 const what = 'an encoded Parquet footer';

@@ -1,15 +1,15 @@
-import type { NestedField } from '../../catalog/schema/types.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { FieldId } from '../../core/ids.ts';
-import type { ArrowSchema, Batch, Column } from '../../scan/arrow/column.ts';
+import type { ArrowSchema, Batch } from '../../scan/arrow/column.ts';
 import { createIpcEncoder, frameMessage } from '../../scan/arrow/ipc-write.ts';
 import { type ParquetLimits, parseMetadata } from '../../scan/parquet/metadata.ts';
 import { ThriftReader } from '../../scan/parquet/thrift.ts';
 import { withParquetWasm } from '../../scan/parquet/wasm.ts';
 import { type EncodedRowGroup, type RawField, readRawFields } from './encoded-row-group.ts';
 import { countNans } from './nan-counts.ts';
+import type { RowGroupJob } from './row-group-job.ts';
 import { encoderSchema } from './stored-schema.ts';
-import { type ParquetWriterOptions, wasmWriterProperties } from './writer-options.ts';
+import { wasmWriterProperties } from './writer-options.ts';
 
 const unencodable = { code: 'INTERNAL', message: 'rows cannot be encoded as Parquet' } as const;
 const magicBytes = 4;
@@ -20,13 +20,7 @@ const thriftDepthMax = 32;
  * Encodes rows as one row group by parquet-wasm, for codecs that Node lacks. The module writes whole files, so that each row group
  * is a small file of its own in memory, whose pages, chunk metadata and page indexes are taken over.
  */
-export function encodeInWasm(
-  fields: readonly NestedField[],
-  columns: readonly Column[],
-  rows: number,
-  options: ParquetWriterOptions,
-  limits: ParquetLimits,
-): EncodedRowGroup {
+export function encodeInWasm({ fields, columns, rows, options, limits }: RowGroupJob): EncodedRowGroup {
   const schema = encoderSchema(fields);
   const ipc = ipcStream(schema, { schema, rows, columns });
   const file = withParquetWasm(limits.decoderMemoryBytesMax, unencodable, (api) => {
@@ -36,7 +30,7 @@ export function encodeInWasm(
   });
   const nans = new Map<FieldId, number>();
   countNans(fields, columns, nans);
-  return { ...takeApart(file, rows, limits), nans };
+  return { ...takeApart(file, rows, limits), nans, plainLeaves: new Set() };
 }
 
 function ipcStream(schema: ArrowSchema, batch: Batch): Uint8Array {
@@ -45,7 +39,11 @@ function ipcStream(schema: ArrowSchema, batch: Batch): Uint8Array {
   return Buffer.concat([...parts, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)]);
 }
 
-function takeApart(file: Uint8Array, rows: number, limits: ParquetLimits): Omit<EncodedRowGroup, 'nans'> {
+function takeApart(
+  file: Uint8Array,
+  rows: number,
+  limits: ParquetLimits,
+): Omit<EncodedRowGroup, 'nans' | 'plainLeaves'> {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const footerBytes = view.getUint32(file.length - trailerBytes, true);
   const dataEnd = file.length - trailerBytes - footerBytes;

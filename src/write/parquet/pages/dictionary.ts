@@ -32,13 +32,13 @@ export function buildDictionary(
   return isBuilt ? { indices: table.indices, entries: table.entries.slice(0, table.count), bytes: table.bytes } : null;
 }
 
-const tableSizeMin = 1024;
+const tableSizePreset = 4096;
 
 /** An open hash table of entry numbers; twice as many places as entries. */
 class Table {
-  slots = new Int32Array(tableSizeMin);
-  hashes = new Int32Array(tableSizeMin >> 1);
-  entries = new Int32Array(tableSizeMin >> 1);
+  slots = new Int32Array(tableSizePreset);
+  hashes = new Int32Array(tableSizePreset >> 1);
+  entries = new Int32Array(tableSizePreset >> 1);
   readonly indices: Int32Array;
   readonly entriesMax: number;
   count = 0;

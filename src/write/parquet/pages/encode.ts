@@ -1,9 +1,7 @@
-import type { NestedField } from '../../../catalog/schema/types.ts';
 import { ServiceError } from '../../../core/errors.ts';
 import type { FieldId } from '../../../core/ids.ts';
-import type { Column } from '../../../scan/arrow/column.ts';
 import type { EncodedChunk, EncodedRowGroup } from '../encoded-row-group.ts';
-import type { ParquetWriterOptions } from '../writer-options.ts';
+import type { RowGroupJob } from '../row-group-job.ts';
 import { ByteSink } from './byte-sink.ts';
 import { type Candidate, type ChoiceOptions, canPass, choosePlain, entriesMax, estimateSizes } from './choose.ts';
 import { type ChunkInput, type ChunkOptions, type WrittenChunk, writeChunk } from './chunk.ts';
@@ -15,6 +13,9 @@ import { type PhysicalValues, physicalValues } from './physical.ts';
 
 /** How much larger a row group may become for the sake of pages that need no decoding. */
 const passGrowthMax = 0.1;
+
+/** How much larger a dictionary must be for the next row groups not to try it. */
+const surelyPlainRatio = 1.25;
 
 interface Prepared {
   readonly leaf: Leaf;
@@ -28,13 +29,8 @@ interface Prepared {
  * grows by at most {@link passGrowthMax}; every other column has a dictionary where that makes it smaller. The pages lie in `memory`
  * as far as it suffices.
  */
-export function encodePages(
-  fields: readonly NestedField[],
-  columns: readonly Column[],
-  rows: number,
-  options: ParquetWriterOptions,
-  memory: ArrayBuffer,
-): EncodedRowGroup {
+export function encodePages(job: RowGroupJob, memory: ArrayBuffer): EncodedRowGroup {
+  const { fields, columns, rows, options } = job;
   const { codec } = options;
   if (!isPageCodec(codec)) throw new ServiceError('INTERNAL', `pages cannot be compressed with ${codec}`);
   const prepared = leavesOf(fields, columns, rows).map((leaf): Prepared => {
@@ -46,9 +42,11 @@ export function encodePages(
   const sink = new ByteSink(memory);
   const chunks = new Array<WrittenChunk>(prepared.length);
   const candidates: (Candidate & { readonly at: number })[] = [];
+  const plainLeaves = new Set<number>();
   let others = 0;
   for (const [at, one] of prepared.entries()) {
-    const sizes = estimateSizes(one.values, one.cuts, choice);
+    const sizes = job.plainLeaves.has(at) ? null : estimateSizes(one.values, one.cuts, choice);
+    if (sizes === null || sizes.dictionary > sizes.plain * surelyPlainRatio) plainLeaves.add(at);
     if (sizes !== null && canPass(one.leaf, one.values)) {
       candidates.push({ ...sizes, at, passedBytes: one.values.values.length });
       continue;
@@ -65,7 +63,7 @@ export function encodePages(
     const isDictionary = !plain.has(place) && dictionary < plainBytes;
     chunks[at] = writeChunk(sink, withDictionary(prepared[at]!, isDictionary, choice), chunkOptions);
   }
-  return joinChunks(prepared, chunks, sink, rows);
+  return { ...joinChunks(prepared, chunks, sink, rows), plainLeaves };
 }
 
 const withDictionary = (prepared: Prepared, wanted: boolean, options: ChoiceOptions): ChunkInput => ({
@@ -79,7 +77,7 @@ function joinChunks(
   written: readonly WrittenChunk[],
   sink: ByteSink,
   rows: number,
-): EncodedRowGroup {
+): Omit<EncodedRowGroup, 'plainLeaves'> {
   const chunks: EncodedChunk[] = [];
   const nans = new Map<FieldId, number>();
   let base = 0;

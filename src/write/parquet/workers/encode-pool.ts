@@ -4,7 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { ServiceError } from '../../../core/errors.ts';
 import type { EncodedRowGroup } from '../encoded-row-group.ts';
-import { encodeRowGroup, type RowGroupJob } from '../row-group.ts';
+import { encodeRowGroup } from '../row-group.ts';
+import type { RowGroupJob } from '../row-group-job.ts';
 import { type EncodeCall, type EncodeReply, errorOf } from './messages.ts';
 
 /** Room in which a row group is gathered and encoded. Whoever takes one gives it back, whatever happened, and then its pages are gone. */
@@ -24,7 +25,7 @@ export interface EncodePool {
 /** Threads of one pool. A row group's way through one is longer than its way to it and from it. */
 const workersMax = 4;
 /** Threads without work for so long end, with their memory. */
-const workerIdleMs = 10_000;
+const workerIdleMs = 60_000;
 /** Below this a thread's start and the way to it cost more than they save. */
 const inlineBytesMax = 1 << 20;
 /** Memory is handed out in multiples of this, so that what one row group used suits the next. */

@@ -1,6 +1,6 @@
 import { type ErrorCode, isServiceError, ServiceError } from '../../../core/errors.ts';
 import type { EncodedRowGroup } from '../encoded-row-group.ts';
-import type { RowGroupJob } from '../row-group.ts';
+import type { RowGroupJob } from '../row-group-job.ts';
 
 export interface EncodeCall {
   readonly id: number;
