@@ -8,7 +8,7 @@ import { type ColumnPlan, planLeaves } from './parquet/column-plan.ts';
 import type { ParquetFile } from './parquet/footer.ts';
 import type { LeafRows } from './parquet/leaf-rows.ts';
 import type { RowGroupFeed } from './parquet/row-group-feed.ts';
-import { clipRanges, countRows, firstFrom, hull, meets, type RowSet } from './parquet/row-set.ts';
+import { clipRanges, countRows, firstFrom, hull, meets, type RowRange, type RowSet } from './parquet/row-set.ts';
 import type { ParquetLeaf } from './parquet/schema.ts';
 import type { ReadRoom } from './read-ahead.ts';
 
@@ -36,7 +36,7 @@ const takenBytesMin = 64 * 1024;
 export class StretchHold implements Disposable {
   bytesRead = 0;
   readonly #room: ReadRoom;
-  readonly #openings: CacheOpening[] = [];
+  readonly #openings: { readonly opening: CacheOpening; readonly segmentRows: number }[] = [];
   #taken = 0;
 
   constructor(room: ReadRoom) {
@@ -61,12 +61,21 @@ export class StretchHold implements Disposable {
     this.#taken += bytes;
   }
 
-  keep(opening: CacheOpening): void {
-    this.#openings.push(opening);
+  keep(opening: CacheOpening, segmentRows: number): void {
+    this.#openings.push({ opening, segmentRows });
+  }
+
+  /** To be awaited right before rows of the row group are read: settles who decodes what of them. Null where nothing is to be settled. */
+  prepare({ start, end }: RowRange): Promise<void> | null {
+    const waits = this.#openings.flatMap(({ opening, segmentRows }) => {
+      const wait = opening.prepare(Math.floor(start / segmentRows), Math.ceil(end / segmentRows));
+      return wait === null ? [] : [wait];
+    });
+    return waits.length === 0 ? null : Promise.all(waits).then(() => undefined);
   }
 
   [Symbol.dispose](): void {
-    for (const opening of this.#openings) opening[Symbol.dispose]();
+    for (const { opening } of this.#openings) opening[Symbol.dispose]();
     this.#room.give(this.#taken);
     this.#taken = 0;
   }
@@ -113,7 +122,7 @@ async function openCached(
     return { ...segments, chunk: chunkKey(file, rowGroup, plan, field), segmentBytes };
   });
   const opening = await cache.open(wanted, signal);
-  hold.keep(opening);
+  hold.keep(opening, segmentRows);
   let sharedBytes = 0;
   const fetches = new Map<string, Fetch>();
   stored.forEach(({ plan }, column) => {

@@ -4,23 +4,20 @@ import { throwIfCancelled } from '../core/cancellation.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Column, StoredColumn } from './arrow/column.ts';
 import { columnBytes } from './arrow/kernels/bytes.ts';
-import { concatColumns } from './arrow/kernels/concat.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
-import { takeColumn } from './arrow/kernels/take.ts';
 import type { ColumnCache } from './cache/cache.ts';
 import { columnSignature } from './cache/column-keys.ts';
 import type { ColumnRows } from './column-rows.ts';
 import { type BoundFilter, referencedFields } from './filter/bind.ts';
-import { evaluateFilter, selectedRows } from './filter/evaluate.ts';
 import { projectedLeaves, projectFile } from './parquet/project.ts';
 import type { FileProjection } from './parquet/read.ts';
 import { openFeed, type RowGroupFeed } from './parquet/row-group-feed.ts';
-import { countRows, type RowRange } from './parquet/row-set.ts';
+import { countRows, hull, type RowRange } from './parquet/row-set.ts';
 import type { ParquetLeaf } from './parquet/schema.ts';
+import { passingRows, type RowFilter } from './passing-rows.ts';
 import { pruneToLeaves } from './projection.ts';
 import type { ReadRoom } from './read-ahead.ts';
 import { type FileContext, type ReadableGroup, type RowGroupRun, readableGroups } from './row-groups.ts';
-import { leafColumn } from './shape.ts';
 import { mayPass, type StoredRows, storedPageRows, storedRows } from './stored-rows.ts';
 import { type ColumnSource, gridRows, openColumns, type PlannedColumn, StretchHold } from './stretch-columns.ts';
 
@@ -57,6 +54,8 @@ export interface Stretch {
   readonly rowBytes: number;
   /** Where rows that are best read at once from `start` on end: at most `rowsMax` of them. */
   windowEnd(start: number, rowsMax: number): number;
+  /** To be awaited right before rows [start, end) are read, where it is not null: settles which stream decodes what several want. */
+  prepare(start: number, end: number): Promise<void> | null;
   /** The wanted columns of rows [start, end) of the stretch; ranges that ascend decode each page once. */
   read(start: number, end: number): readonly Column[];
   /** The rows from `start` on that can be sent as their pages lie; null where none begin there. */
@@ -105,9 +104,7 @@ interface Columns {
   readonly passing: ReadonlySet<PlannedColumn>;
 }
 
-interface FilterColumns {
-  readonly filter: BoundFilter;
-  readonly schema: Schema;
+interface FilterColumns extends RowFilter {
   readonly columns: readonly PlannedColumn[];
   readonly leaves: readonly ParquetLeaf[];
   /** For each wanted column, the place of the same one among these; -1 where it is not. */
@@ -234,7 +231,7 @@ async function readStretch(
   const opened = await openColumns(source, first, ranges, true, hold);
   const filterColumns = opened.slice(0, filter.columns.length);
   const isWanted = (place: number): boolean => filter.placeOf.includes(place);
-  const { rows, decoded } = evaluate(filter, filterColumns, isWanted, onGrid(ranges, grid));
+  const { rows, decoded } = await passingRows(filter, filterColumns, isWanted, onGrid(ranges, grid), hold);
   // Evaluating does not await: between stretches everybody else has a turn.
   await setImmediate();
   note(passed, total, rows.length);
@@ -297,37 +294,6 @@ function note(passed: PassedRows, of: number, count: number): void {
   passed.passed += count;
 }
 
-/**
- * The rows where the filter is true, and there those of the filter's columns that are wanted and cannot be read again for nothing; null in
- * the places of others.
- */
-function evaluate(
-  { filter, schema }: FilterColumns,
-  columns: readonly ColumnRows[],
-  isWanted: (place: number) => boolean,
-  ranges: readonly RowRange[],
-): { readonly rows: Int32Array; readonly decoded: readonly (Column | null)[] } {
-  const found = ranges.map((range) => {
-    const rows = range.end - range.start;
-    const read = columns.map((column) => column.read(range));
-    const selected = selectedRows(evaluateFilter(filter, (id) => leafColumn(schema, read, id)!, rows));
-    return { read, selected, start: range.start, isAll: selected.length === rows };
-  });
-  const rows = new Int32Array(found.reduce((sum, { selected }) => sum + selected.length, 0));
-  let at = 0;
-  for (const { selected, start } of found) {
-    for (let row = 0; row < selected.length; row++) rows[at++] = selected[row]! + start;
-  }
-  const some = found.filter(({ selected }) => selected.length > 0);
-  if (some.length === 0) return { rows, decoded: [] };
-  const decoded = columns.map(({ repeats }, place) => {
-    if (repeats || !isWanted(place)) return null;
-    const parts = some.map(({ read, selected, isAll }) => (isAll ? read[place]! : takeColumn(read[place]!, selected)));
-    return concatColumns(parts);
-  });
-  return { rows, decoded };
-}
-
 function stretchOf(
   file: number,
   { feed: { group } }: ColumnSource,
@@ -363,6 +329,7 @@ function stretchOf(
       const next = stored.find((one) => one.start > start)?.start ?? count;
       return Math.min(next, windowEnd(rows.start + start, rowsMax, grid) - rows.start);
     },
+    prepare: (start, end) => hold.prepare(spanOf(some(start, end))),
     read: (start, end) => columns.map((column) => readColumn(column, start, end)),
     storedFrom: (start) => stored.find((one) => one.start === start) ?? null,
     readBeside: ({ start, end, columns: pages }) =>
@@ -374,6 +341,8 @@ function stretchOf(
     release: () => hold[Symbol.dispose](),
   };
 }
+
+const spanOf = (rows: RowRange | Int32Array): RowRange => (rows instanceof Int32Array ? hull(rows) : rows);
 
 /** Where a window from `row` on ends: segments are cut into equal parts, so that none is short and each begins at a multiple of 64 rows. */
 function windowEnd(row: number, rowsMax: number, grid: number): number {

@@ -1,13 +1,20 @@
 import { cancellationError, throwIfCancelled } from '../../core/cancellation.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import type { PackedColumn } from './column-layout.ts';
-import { type CacheAnswer, type CacheLink, segmentKey, segmentStates, type WantedColumn } from './messages.ts';
+import {
+  type CacheAnswer,
+  type CacheLink,
+  type OpenPurpose,
+  segmentKey,
+  segmentStates,
+  type WantedColumn,
+} from './messages.ts';
 
 /** Decoded columns that all threads share. What it holds is raw: it is reached through a scan's plan alone, after all decisions. */
 export interface ColumnCache {
   /**
-   * Asks for segments of columns of one row group. Waits for those that another stream decodes just now, but no longer than a lease lasts.
-   * Never fails but by the signal, which ends the opening as well: a cache that does not answer has nothing.
+   * Asks which segments of columns of one row group there are. Never fails but by the signal, which ends the opening as well: a cache that
+   * does not answer has nothing.
    */
   open(columns: readonly WantedColumn[], signal: AbortSignal): Promise<CacheOpening>;
   close(): void;
@@ -17,10 +24,13 @@ export interface ColumnCache {
 export interface CacheOpening extends Disposable {
   /** A segment of the column at that place in the question; null where it has to be decoded. */
   held(column: number, segment: number): PackedColumn | null;
-  /** Whether the segment is to be decoded whole and put, or released. */
+  /**
+   * To be awaited right before segments [first, end) are read: settles who decodes what is missing of those that are read whole. Waits for
+   * others that decode just now, but no longer than a lease lasts. Null where all is settled.
+   */
+  prepare(first: number, end: number): Promise<void> | null;
+  /** Whether the segment is to be decoded whole and put, or released: at once, as others wait for it. */
   isLeased(column: number, segment: number): boolean;
-  /** Whether somebody wants what is leased to be put. */
-  isWanted(column: number, segment: number): boolean;
   /** From now on it is held. */
   put(column: number, segment: number, packed: PackedColumn): void;
   /** Gives up the lease: the segment is not put. */
@@ -76,19 +86,25 @@ export function connectColumnCache(link: CacheLink, options: ColumnCacheOptions 
       };
       // What was opened ahead and is not wanted any more has nobody else to end it.
       signal.addEventListener('abort', dispose, { once: true });
-      hold(1);
-      try {
-        await opening.settle(options.answerMs, signal);
-      } catch (error) {
-        dispose();
-        throw error;
-      } finally {
-        hold(-1);
-      }
+      const settled = async (settling: Promise<void>): Promise<void> => {
+        hold(1);
+        try {
+          await settling;
+        } catch (error) {
+          dispose();
+          throw error;
+        } finally {
+          hold(-1);
+        }
+      };
+      await settled(opening.look(options.answerMs, signal));
       return {
         held: (column, segment) => opening.held.get(opening.keyOf(column, segment)) ?? null,
+        prepare(first, end) {
+          const missing = isOver ? [] : opening.missing(first, end);
+          return missing.length === 0 ? null : settled(opening.make(missing, options.answerMs, signal));
+        },
         isLeased: (column, segment) => opening.leases.has(opening.keyOf(column, segment)),
-        isWanted: (column, segment) => opening.leases.get(opening.keyOf(column, segment)) === true,
         put: (column, segment, packed) => {
           const key = opening.keyOf(column, segment);
           if (!opening.leases.delete(key) || isOver) return;
@@ -112,19 +128,19 @@ export function connectColumnCache(link: CacheLink, options: ColumnCacheOptions 
 
 const nothing: CacheOpening = {
   held: () => null,
+  prepare: () => null,
   isLeased: () => false,
-  isWanted: () => false,
   put: () => undefined,
   release: () => undefined,
   [Symbol.dispose]: () => undefined,
 };
 
-/** One question until it is settled, and the leases that came of it. */
+/** What was asked for together, and what came of it. */
 class Opening {
   readonly id: number;
   readonly held = new Map<string, PackedColumn>();
-  /** True where the value is to be put in any case. */
-  readonly leases = new Map<string, boolean>();
+  readonly leases = new Set<string>();
+  readonly #prepared = new Set<number>();
   readonly #columns: readonly WantedColumn[];
   readonly #link: CacheLink;
   /** Segments that others decode, with the place of their column. */
@@ -145,14 +161,33 @@ class Opening {
     return segmentKey(this.#columns[column]!.chunk, segment);
   }
 
-  async settle(answerMs: number, signal: AbortSignal): Promise<void> {
-    await this.#ask(this.#columns, false, answerMs, signal);
+  look(answerMs: number, signal: AbortSignal): Promise<void> {
+    return this.#ask(this.#columns, 'look', answerMs, signal);
+  }
+
+  /** What is not held of segments that are read whole; of each segment once. */
+  missing(first: number, end: number): WantedColumn[] {
+    const missing: WantedColumn[] = [];
+    for (let segment = first; segment < end; segment++) {
+      if (this.#prepared.has(segment)) continue;
+      this.#prepared.add(segment);
+      for (const column of this.#columns) {
+        const isWhole = segment >= column.wholeFirst && segment < column.wholeEnd;
+        if (!isWhole || this.held.has(segmentKey(column.chunk, segment))) continue;
+        missing.push({ ...column, first: segment, end: segment + 1 });
+      }
+    }
+    return missing;
+  }
+
+  async make(columns: readonly WantedColumn[], answerMs: number, signal: AbortSignal): Promise<void> {
+    await this.#ask(columns, 'make', answerMs, signal);
     const deadline = performance.now() + this.#leaseMs;
     for (let left = this.#leaseMs; this.#waits.size > 0 && left > 0; left = deadline - performance.now()) {
       await this.#until(() => this.#waits.size === 0 || this.#lapsed.size > 0, left, signal);
-      if (this.#lapsed.size > 0) await this.#ask(this.#take(this.#lapsed), false, answerMs, signal);
+      if (this.#lapsed.size > 0) await this.#ask(this.#take(this.#lapsed), 'make', answerMs, signal);
     }
-    if (this.#waits.size > 0) await this.#ask(this.#take(new Set(this.#waits.keys())), true, answerMs, signal);
+    if (this.#waits.size > 0) await this.#ask(this.#take(new Set(this.#waits.keys())), 'hurry', answerMs, signal);
   }
 
   /** The questions for some segments that were waited for. */
@@ -166,10 +201,15 @@ class Opening {
     return wanted;
   }
 
-  async #ask(columns: readonly WantedColumn[], again: boolean, answerMs: number, signal: AbortSignal): Promise<void> {
+  async #ask(
+    columns: readonly WantedColumn[],
+    purpose: OpenPurpose,
+    answerMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#asked = columns;
     this.#isAnswered = false;
-    this.#link.post({ op: 'open', opening: this.id, columns, again });
+    this.#link.post({ op: 'open', opening: this.id, columns, purpose });
     await this.#until(() => this.#isAnswered, answerMs, signal);
   }
 
@@ -186,9 +226,6 @@ class Opening {
       case 'lapsed':
         this.#lapsed.add(answer.key);
         break;
-      case 'wanted':
-        if (this.leases.has(answer.key)) this.leases.set(answer.key, true);
-        break;
       default:
         answer satisfies never;
     }
@@ -203,8 +240,7 @@ class Opening {
         const state = states[at++];
         const key = segmentKey(column.chunk, segment);
         if (state === segmentStates.held) this.held.set(key, packed[taken++]!);
-        else if (state === segmentStates.lease) this.leases.set(key, true);
-        else if (state === segmentStates.quietLease) this.leases.set(key, false);
+        else if (state === segmentStates.lease) this.leases.add(key);
         else if (state === segmentStates.wait) this.#waits.set(key, { column, segment });
       }
     }

@@ -48,7 +48,7 @@ export function cachedRows(options: CachedRowsOptions): ColumnRows {
     }
     const start = segment * segmentRows;
     const values = decoded!.read({ start, end: Math.min(groupRows, start + segmentRows) });
-    const packed = opening.isWanted(column, segment) ? pack(values, cutRows) : null;
+    const packed = pack(values, cutRows);
     if (packed === null) {
       repeats = false;
       opening.release(column, segment);

@@ -55,8 +55,8 @@ interface Lease {
   readonly expiresMs: number;
   readonly waiting: Set<Opening>;
   /** Bytes that are promised to it. */
-  reserved: number;
-  place: Place;
+  readonly reserved: number;
+  readonly place: Exclude<Place, 'none'>;
 }
 
 /** What an entry takes besides its buffer. */
@@ -73,6 +73,8 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #kept: Retention<PackedColumn>;
   readonly #leases = new Map<string, Lease>();
+  /** How many openings there are of a chunk. */
+  readonly #interest = new Map<string, number>();
   readonly #rounds: GarbageRounds;
   #reservedBytes = 0;
 
@@ -146,23 +148,26 @@ export class Keeper {
     }
   }
 
-  #open(client: Client, { opening: id, columns, again }: OpenQuestion): void {
+  #open(client: Client, question: OpenQuestion): void {
+    const { opening: id, columns } = question;
     let opening = client.openings.get(id);
     if (opening === undefined) {
       opening = { client, id, leases: new Set(), waits: new Set(), distances: new Map() };
       client.openings.set(id, opening);
     }
+    const isLook = question.purpose === 'look';
     const states = new Uint8Array(columns.reduce((sum, { first, end }) => sum + end - first, 0));
     const held: PackedColumn[] = [];
     let at = 0;
     for (const column of columns) {
-      const distance = opening.distances.get(column.chunk) ?? this.#kept.visit(column.chunk);
-      opening.distances.set(column.chunk, distance);
+      if (!opening.distances.has(column.chunk)) this.#visit(opening, column.chunk);
       for (let segment = column.first; segment < column.end; segment++) {
         const key = segmentKey(column.chunk, segment);
         const packed = this.#kept.use(key);
         if (packed !== undefined) held.push(packed);
-        states[at++] = packed !== undefined ? segmentStates.held : this.#miss(opening, column, segment, key, again);
+        if (packed !== undefined) states[at++] = segmentStates.held;
+        else if (isLook) states[at++] = this.#lack(column, segment);
+        else states[at++] = this.#miss(opening, column, key, question.purpose === 'hurry');
       }
     }
     const { leaseMs, count } = this.#options;
@@ -170,32 +175,51 @@ export class Keeper {
     client.deliver({ op: 'opened', opening: id, states, held, leaseMs });
   }
 
-  #miss(opening: Opening, column: WantedColumn, segment: number, key: string, again: boolean): number {
+  #visit(opening: Opening, chunk: string): void {
+    opening.distances.set(chunk, this.#kept.visit(chunk));
+    this.#interest.set(chunk, (this.#interest.get(chunk) ?? 0) + 1);
+  }
+
+  /** What is to be decoded whole counts when it is asked for again to that end. */
+  #lack({ wholeFirst, wholeEnd, segmentBytes }: WantedColumn, segment: number): number {
+    if (segment < wholeFirst || segment >= wholeEnd) {
+      this.#options.count('miss', 1);
+      this.#kept.pass(segmentBytes);
+    }
+    return segmentStates.none;
+  }
+
+  #miss(opening: Opening, { chunk, segmentBytes }: WantedColumn, key: string, hurries: boolean): number {
     const { now, leaseMs, count } = this.#options;
     const lease = this.#leases.get(key);
     const isRunning = lease !== undefined && lease.holder !== opening && lease.expiresMs > now();
-    if (isRunning && !again) {
+    if (isRunning && !hurries) {
       lease.waiting.add(opening);
       opening.waits.add(key);
-      if (lease.place === 'none' && lease.waiting.size === 1) {
-        lease.holder.client.deliver({ op: 'wanted', opening: lease.holder.id, key });
-      }
       return segmentStates.wait;
     }
     count('miss', 1);
-    this.#kept.pass(column.segmentBytes);
-    const isWhole = segment >= column.wholeFirst && segment < column.wholeEnd;
-    if (isRunning || !isWhole) return segmentStates.none;
+    this.#kept.pass(segmentBytes);
+    if (isRunning) return segmentStates.none;
     if (lease !== undefined) this.#end(key, lease);
-    const distance = opening.distances.get(column.chunk)!;
-    const bytes = column.segmentBytes + entryOverheadBytes;
-    const place = this.#kept.placeFor(distance, bytes, this.#reservedBytes);
+    const distance = opening.distances.get(chunk)!;
+    const bytes = segmentBytes + entryOverheadBytes;
+    let place = this.#kept.placeFor(distance, bytes, this.#reservedBytes);
+    // Others are about to want it as well, though nobody may ever after.
+    if (place === 'none' && this.#interest.get(chunk)! > 1) place = 'brief';
+    if (place === 'none') return segmentStates.none;
     const reserved = place === 'main' ? bytes : 0;
     this.#reservedBytes += reserved;
-    const waiting = new Set<Opening>();
-    this.#leases.set(key, { holder: opening, distance, expiresMs: now() + leaseMs, waiting, reserved, place });
+    this.#leases.set(key, {
+      holder: opening,
+      distance,
+      expiresMs: now() + leaseMs,
+      waiting: new Set(),
+      reserved,
+      place,
+    });
     opening.leases.add(key);
-    return place === 'none' ? segmentStates.quietLease : segmentStates.lease;
+    return segmentStates.lease;
   }
 
   #put(opening: Opening, key: string, packed: PackedColumn): void {
@@ -206,8 +230,7 @@ export class Keeper {
     opening.leases.delete(key);
     this.#reservedBytes -= lease.reserved;
     const bytes = packed.buffer.byteLength + entryOverheadBytes;
-    const place = lease.place === 'none' ? 'brief' : lease.place;
-    if (lease.place !== 'none' || lease.waiting.size > 0) this.#kept.keep(key, packed, bytes, place, lease.distance);
+    this.#kept.keep(key, packed, bytes, lease.place, lease.distance);
     for (const waiter of lease.waiting) {
       waiter.waits.delete(key);
       this.#options.count('hit', 1);
@@ -234,5 +257,10 @@ export class Keeper {
   #close(opening: Opening): void {
     for (const key of opening.waits) this.#leases.get(key)?.waiting.delete(opening);
     for (const key of [...opening.leases]) this.#release(opening, key);
+    for (const chunk of opening.distances.keys()) {
+      const left = this.#interest.get(chunk)! - 1;
+      if (left === 0) this.#interest.delete(chunk);
+      else this.#interest.set(chunk, left);
+    }
   }
 }

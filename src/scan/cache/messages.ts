@@ -16,9 +16,14 @@ export interface OpenQuestion {
   readonly op: 'open';
   readonly opening: number;
   readonly columns: readonly WantedColumn[];
-  /** Asked before, and waited for what others made: now nobody is waited for. */
-  readonly again: boolean;
+  readonly purpose: OpenPurpose;
 }
+
+/**
+ * `look`: which segments are there, before the bytes of the others are fetched; nobody is waited for. `make`: what is missing is decoded as
+ * soon as this is answered, whole. `hurry`: the same, where others were waited for in vain.
+ */
+export type OpenPurpose = 'look' | 'make' | 'hurry';
 
 /** Segments [first, end) of a column of a row group; those within [wholeFirst, wholeEnd) will be decoded whole where they are missing. */
 export interface WantedColumn {
@@ -38,12 +43,10 @@ export const segmentStates = {
   none: 0,
   /** Comes with the answer. */
   held: 1,
-  /** The asker decodes it and puts it. */
+  /** The asker decodes it whole and puts it. */
   lease: 2,
-  /** The asker decodes it, and puts it only where it is told that somebody waits. */
-  quietLease: 3,
   /** Another stream decodes it: it comes as `ready`, or the wait ends with `lapsed`. */
-  wait: 4,
+  wait: 3,
 } as const;
 
 export type CacheAnswer =
@@ -58,7 +61,6 @@ export type CacheAnswer =
     }
   | { readonly op: 'ready'; readonly opening: number; readonly key: string; readonly packed: PackedColumn }
   | { readonly op: 'lapsed'; readonly opening: number; readonly key: string }
-  | { readonly op: 'wanted'; readonly opening: number; readonly key: string }
   /** Memory was let go of: collect garbage, and say so. */
   | { readonly op: 'collect'; readonly round: number };
 

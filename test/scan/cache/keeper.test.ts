@@ -47,14 +47,18 @@ const markOf = (opening: CacheOpening, segment: number): number | null => {
   return packed === null ? null : new Int32Array(packed.buffer)[0]!;
 };
 
-const open = (cache: ColumnCache, chunk: string, count = 1): Promise<CacheOpening> =>
-  cache.open([wanted(chunk, count)], signal);
+/** Looks, and settles who makes what is missing. */
+async function open(cache: ColumnCache, chunk: string, count = 1): Promise<CacheOpening> {
+  const opening = await cache.open([wanted(chunk, count)], signal);
+  await opening.prepare(0, count);
+  return opening;
+}
 
 test('what one stream puts, others hold, as the same memory', async () => {
   const { reader, counts } = world();
   using first = await open(reader(), 'a', 3);
   for (let segment = 0; segment < 3; segment++) {
-    assert.ok(first.isLeased(0, segment) && first.isWanted(0, segment));
+    assert.ok(first.isLeased(0, segment));
     first.put(0, segment, markedBy(segment));
     assert.equal(markOf(first, segment), segment);
   }
@@ -103,8 +107,10 @@ test('a stream that is cancelled ends its leases, and its wait with the reason',
   const { keeper, reader } = world({ leaseMs: 60_000 });
   const holder = new AbortController();
   const first = await reader().open([wanted('a', 1)], holder.signal);
+  await first.prepare(0, 1);
   const waiter = new AbortController();
-  const waiting = reader().open([wanted('a', 1)], waiter.signal);
+  const second = await reader().open([wanted('a', 1)], waiter.signal);
+  const waiting = second.prepare(0, 1)!;
   await delay(10);
   waiter.abort();
   await assert.rejects(waiting, (error) => isServiceError(error, 'CANCELLED'));
@@ -135,27 +141,38 @@ test('segments that a stream does not read whole are looked for, and never lease
   const { reader } = world();
   const cut = { ...wanted('a', 3), wholeFirst: 1, wholeEnd: 2 };
   using opening = await reader().open([cut], signal);
+  await opening.prepare(0, 3);
   assert.deepEqual(
     [0, 1, 2].map((segment) => opening.isLeased(0, segment)),
     [false, true, false],
   );
 });
 
-test('where there is no room, only what somebody else waits for is put', async () => {
-  const { reader, keeper } = world({ bytesMax: 4 * segmentBytes, leaseMs: 5_000 });
-  for (let at = 0; at < 8; at++) {
+test('where there is no room, a value is put only where another stream is about to want it as well', async () => {
+  const { reader, keeper } = world({ bytesMax: 40 * segmentBytes, leaseMs: 5_000 });
+  for (let at = 0; at < 40; at++) {
     using opening = await open(reader(), `full${at}`);
-    if (opening.isWanted(0, 0)) opening.put(0, 0, markedBy(at));
+    if (opening.isLeased(0, 0)) opening.put(0, 0, markedBy(at));
   }
-  using alone = await open(reader(), 'new');
-  assert.ok(alone.isLeased(0, 0) && !alone.isWanted(0, 0));
-  const waiting = open(reader(), 'new');
-  await delay(10);
-  assert.ok(alone.isWanted(0, 0));
-  alone.put(0, 0, markedBy(9));
-  using second = await waiting;
-  assert.equal(markOf(second, 0), 9);
-  assert.ok(keeper.bytes <= 4 * segmentBytes);
+  using alone = await open(reader(), 'alone');
+  assert.equal(alone.isLeased(0, 0), false);
+  using other = await reader().open([wanted('shared', 1)], signal);
+  using first = await open(reader(), 'shared');
+  assert.equal(first.isLeased(0, 0), true);
+  first.put(0, 0, markedBy(9));
+  await other.prepare(0, 1);
+  assert.equal(markOf(other, 0), 9);
+  assert.ok(keeper.bytes <= 40 * segmentBytes);
+});
+
+test('a stream that only looks holds up nobody', async () => {
+  const { reader, keeper, counts } = world({ leaseMs: 60_000 });
+  using idle = await reader().open([wanted('a', 2)], signal);
+  using second = await open(reader(), 'a', 2);
+  assert.ok(second.isLeased(0, 0) && second.isLeased(0, 1));
+  assert.equal(idle.isLeased(0, 0), false);
+  assert.deepEqual(counts, { hit: 0, miss: 2, eviction: 0 });
+  assert.equal(keeper.leases, 2);
 });
 
 test('a cache that does not answer, or has ended, has nothing', async () => {
@@ -192,7 +209,7 @@ test('whatever readers do and however they end, values are those of their segmen
           if (mark !== null) assert.equal(mark, chunk * 100 + segment);
           await null;
           const puts = end === 'put' || (end === 'put some' && segment % 2 === 0);
-          if (puts && opening.isWanted(0, segment)) opening.put(0, segment, markedBy(chunk * 100 + segment));
+          if (puts && opening.isLeased(0, segment)) opening.put(0, segment, markedBy(chunk * 100 + segment));
         }
         assert.ok(keeper.bytes <= bytesMax, `${keeper.bytes} of ${bytesMax}`);
         if (end === 'crash') {

@@ -80,7 +80,7 @@ for (const [size, bytesMax] of [
     assert.equal(await own, expected[0]);
     assert.ok((await opened.read('bytes')) <= bytesMax);
     assert.ok((await opened.read('hits_total')) > 0);
-    assert.equal((await opened.read('evictions_total')) > 0, bytesMax === 6 << 20);
+    assert.equal((await opened.read('evictions_total')) > 0, bytesMax < 200 << 20);
   });
 }
 
@@ -105,9 +105,10 @@ test('a thread that dies while it holds a lease does not hold up who waits for i
     transferList: [port],
   });
   assert.deepEqual(await once(holder, 'message'), [true]);
-  const waiting = opened.cache.local.open([column], AbortSignal.timeout(10_000));
+  using taken = await opened.cache.local.open([column], AbortSignal.timeout(10_000));
+  const waiting = taken.prepare(0, 1);
   await holder.terminate();
-  using taken = await waiting;
+  await waiting;
   assert.equal(taken.isLeased(0, 0), true);
 });
 

@@ -6,5 +6,6 @@ import { portLink } from '../../../src/scan/cache/port-link.ts';
 
 const { port, column } = workerData as { readonly port: MessagePort; readonly column: WantedColumn };
 const opening = await connectColumnCache(portLink(port)).open([column], new AbortController().signal);
+await opening.prepare(0, 1);
 parentPort!.postMessage(opening.isLeased(0, 0));
 setInterval(() => {}, 1_000);
