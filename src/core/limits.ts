@@ -73,6 +73,10 @@ export const defaultLimits = {
   stretchBytesTarget: 12 << 20,
   /** Bytes of encoded columns that one stream has fetched at a time, the stretch that it decodes included, unless that alone has more. */
   readAheadBytesMax: 24 << 20,
+  /** Bytes of encoded columns that all streams of a thread have fetched at a time; a stream that needs more at once gets it alone. */
+  readPoolBytesMax: 96 << 20,
+  /** Milliseconds that a reader may take nothing before its stream lets go of what others need the room for. */
+  readIdleMs: 250,
   /** Row groups that one stream reads at once. */
   readAheadGroupsMax: 4,
   /** Bytes in flight of one stream. */

@@ -18,6 +18,7 @@ import { leafIds, projectColumns, pruneToLeaves } from './projection.ts';
 import { planFiles } from './prune/plan-files.ts';
 import { PlannedFiles } from './prune/planned-files.ts';
 import { prunablePart } from './prune/prunable.ts';
+import type { ReadPool } from './read-pool.ts';
 import { type FileContext, nameMappingOf, planRowGroups, type RowGroupRun, type ScanFile } from './row-groups.ts';
 import type { Sequence } from './sequence.ts';
 import { cutShards, type Position, type ShardRange } from './shards.ts';
@@ -44,6 +45,8 @@ export interface ScanServices {
   readonly limits: Limits;
   /** Decoded columns that streams share; absent = each decodes its own. */
   readonly cache?: ColumnCache | null;
+  /** Bounds what the streams of a thread hold together; absent = each for itself. */
+  readonly pool?: ReadPool;
   /** Told of each read's bytes and rows, for the metrics. */
   readonly onRead?: (bytes: number, rows: number) => void;
 }

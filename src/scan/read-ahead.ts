@@ -1,4 +1,5 @@
 import { cancellationError, throwIfCancelled } from '../core/cancellation.ts';
+import type { PoolShare } from './read-pool.ts';
 
 /** What a reader takes before it fetches, and gives back once nobody uses the bytes. */
 export interface ReadRoom {
@@ -11,11 +12,18 @@ export interface ReadRoom {
 /** For readers that hold one thing at a time. */
 export const unboundedRoom: ReadRoom = { take: async () => undefined, give: () => undefined };
 
+/** What is read ahead: it holds bytes until it is released. */
+export interface Releasable {
+  release(): void;
+}
+
 export interface ReadAheadOptions {
   /** Bytes that all that was read and not released may take; what the consumer waits for is read in any case. */
   readonly bytesMax: number;
   /** Sources that are read at once. */
   readonly sourcesMax: number;
+  /** The stream's part of what all streams may hold. */
+  readonly share: PoolShare;
 }
 
 /** Gives what it reads in order, and takes room for it before. */
@@ -37,11 +45,11 @@ interface Lane<Item> {
 
 /**
  * The items of sources, source by source and in each one's order, read ahead of the consumer as far as there is room. Room goes to
- * earlier sources first. Ends the sources' signal when the consumer leaves.
+ * earlier sources first. When the consumer leaves, the sources' signal ends and what was not taken is released.
  */
-export async function* readAhead<Item>(
+export async function* readAhead<Item extends Releasable>(
   sources: Iterable<ReadAheadSource<Item>>,
-  { bytesMax, sourcesMax }: ReadAheadOptions,
+  { bytesMax, sourcesMax, share }: ReadAheadOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Item> {
   const own = new AbortController();
@@ -57,6 +65,7 @@ export async function* readAhead<Item>(
         const { bytes, grant: resolve } = lane.waiting[0]!;
         const isAwaited = isStarved && at === 0 && lane.items.length === 0;
         if (heldBytes + bytes > bytesMax && !isAwaited) return;
+        if (!share.take(bytes, isAwaited)) return;
         lane.waiting.shift();
         heldBytes += bytes;
         resolve();
@@ -75,13 +84,15 @@ export async function* readAhead<Item>(
         }),
       give(bytes) {
         heldBytes -= bytes;
+        share.give(bytes);
         if (bytes > 0) grant();
       },
     };
     lanes.push(lane);
     const pump = async (): Promise<void> => {
       for await (const item of source(room, both)) {
-        lane.items.push(item);
+        if (own.signal.aborted) item.release();
+        else lane.items.push(item);
         lane.wake();
       }
     };
@@ -98,6 +109,8 @@ export async function* readAhead<Item>(
   both.addEventListener('abort', () => {
     for (const { waiting } of lanes) for (const { refuse } of waiting) refuse(cancellationError(both));
   });
+
+  share.onRoom = grant;
 
   const startMore = (): void => {
     while (lanes.length < sourcesMax) {
@@ -129,5 +142,6 @@ export async function* readAhead<Item>(
     }
   } finally {
     own.abort();
+    for (const { items } of lanes) for (const item of items.splice(0)) item.release();
   }
 }

@@ -11,6 +11,7 @@ import type { Config } from '../core/config.ts';
 import { ServiceError } from '../core/errors.ts';
 import { formatTable } from '../core/identifier.ts';
 import type { ColumnCache } from '../scan/cache/cache.ts';
+import { createReadPool } from '../scan/read-pool.ts';
 import type { MaskKeys } from '../scan/restrict/masks.ts';
 import { defaultCacheBytes, openColumnCache } from './column-cache/column-cache.ts';
 import { startWorkerPool, type WorkerPool } from './data-plane/worker-pool.ts';
@@ -251,7 +252,7 @@ async function flightServices({
 }: ServiceParts): Promise<FlightServices> {
   const { limits } = config;
   const { catalog, objects, footers } = embedded;
-  const scan = { objects, footers, limits, cache };
+  const scan = { objects, footers, limits, cache, pool: createReadPool(limits) };
   const { auditor } = gate;
   const planner = createPlanner(scan, limits, (table, problem) => {
     log.warn('a row filter cannot be bound to its table and admits no row', { table, code: problem.code });

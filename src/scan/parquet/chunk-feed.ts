@@ -58,6 +58,11 @@ export class ChunkFeed {
     return this.chunk.range.end - this.chunk.range.start;
   }
 
+  /** Bytes that were fetched along and belong to later rows. */
+  get tailBytes(): number {
+    return this.#tail.length;
+  }
+
   /** Nothing is known of where its pages lie. */
   get isFresh(): boolean {
     return !this.#isKnownWhole && this.#scannedRows === 0 && this.#tail.length === 0;

@@ -90,7 +90,7 @@ export function openFeed(file: ParquetFile, rowGroup: number): RowGroupFeed {
       let bytesHeld = 0;
       const fetched = wanted.map((feed): [number, LeafRows] => {
         const { source, places } = feed.pages(rows, batchRows);
-        bytesHeld += source.parts.reduce((sum, part) => sum + part.length, 0);
+        bytesHeld += source.parts.reduce((sum, part) => sum + part.length, feed.tailBytes);
         return [feed.leaf.index, leafRows(openLeaf(source, file.limits), places)];
       });
       return { leaves: new Map(fetched), bytesRead, bytesHeld };
