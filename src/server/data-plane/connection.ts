@@ -1,10 +1,7 @@
-import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Limits } from '../../core/limits.ts';
 import { endWhenFlooding } from '../streams/wire/flood.ts';
 
-/** GOAWAY with the highest stream id says that the connection will close, and refuses nothing that is on its way (RFC 9113 §6.8). */
-const lastStreamIdMax = 2 ** 31 - 1;
-const leavePingMs = 1_000;
 /** How long a connection that is leaving may stay without a call. */
 const farewellMs = 3_000;
 /** Ages differ by a tenth, so that connections that came together do not leave together. */
@@ -75,20 +72,15 @@ export class Connection {
     this.#session.settings({ initialWindowSize: this.#limits.uploadWindowBytes });
   }
 
-  /** Lets the calls finish that run or are on their way, and takes no others. */
+  /**
+   * Lets running calls finish and takes no others: the notice names the last call that is served, so a client knows of those on their way
+   * that they never began and may be made elsewhere. (RFC 9113 §6.8 would have them served after a first notice that names none: Node
+   * ignores what comes after any.)
+   */
   leave(): void {
-    const session = this.#session;
-    if (this.#leavingSince !== null || session.destroyed) return;
+    if (this.#leavingSince !== null || this.#session.destroyed) return;
     this.#leavingSince = performance.now();
-    session.goaway(constants.NGHTTP2_NO_ERROR, lastStreamIdMax);
-    // Calls sent before the notice arrived come in until this ping is answered: only then may others be refused.
-    const close = (): void => session.close();
-    const timer = setTimeout(close, leavePingMs).unref();
-    const pinged = session.ping(() => {
-      clearTimeout(timer);
-      close();
-    });
-    if (!pinged) close();
+    this.#session.close();
   }
 
   destroy(): void {

@@ -1,4 +1,4 @@
-import { expired } from '../../auth/authenticate/authenticator.ts';
+import { expired } from '../../auth/authenticate/validity.ts';
 import type { BuiltCommit, CommitOptions, Table } from '../../catalog/catalog-types.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { DeskCall, OpenPut, OpenRead, StreamDesk } from '../streams/stream-desk.ts';

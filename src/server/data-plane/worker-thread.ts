@@ -1,11 +1,16 @@
-import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { ServiceError } from '../../core/errors.ts';
 import { type Log, publicError } from '../telemetry/log.ts';
 import { Channel } from './worker-channel.ts';
 import { type HostServices, type WorkerChannel, WorkerHost } from './worker-host.ts';
-import { asksMax, type MainMethods, type WorkerMethods, type WorkerStart } from './worker-protocol.ts';
+import {
+  asksMax,
+  type MainMethods,
+  type WorkerEntry,
+  type WorkerMethods,
+  type WorkerStart,
+} from './worker-protocol.ts';
 
 /** One worker that listens. */
 export interface WorkerThread {
@@ -49,12 +54,14 @@ export async function startWorkerThread(start: WorkerStart, services: HostServic
   worker.on('error', (error) => {
     failure = error;
   });
-  const ended = once(worker, 'exit').then(([code]) => {
-    channel.close(new ServiceError('UNAVAILABLE', 'the part of the server that served the call is gone'));
-    host.abandon();
-    const reason = failure ?? new Error(`the thread ended with code ${code}`);
-    listening.reject(reason);
-    return asked ? null : reason;
+  const ended = new Promise<unknown>((resolve) => {
+    worker.once('exit', (code) => {
+      channel.close(new ServiceError('UNAVAILABLE', 'the part of the server that served the call is gone'));
+      host.abandon();
+      const reason = failure ?? new Error(`the thread ended with code ${code}`);
+      listening.reject(reason);
+      resolve(asked ? null : reason);
+    });
   });
   const ports = await listening.promise;
   const end = async (goodbye: Promise<void>): Promise<void> => {

@@ -1,10 +1,11 @@
 /** One data-plane worker: started by worker-pool.ts in a thread of its own. Knows no policy and no catalog; it asks. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { createSealer } from '../../auth/tickets.ts';
+import { createSealer } from '../../auth/sealing.ts';
 import { connectColumnCache } from '../../scan/cache/cache.ts';
 import { portLink } from '../../scan/cache/port-link.ts';
 import { createFooterCache } from '../../scan/footers.ts';
+import { createReadPool } from '../../scan/read-pool.ts';
 import { openStore } from '../../storage/stores.ts';
 import { createBulkHandlers } from '../streams/bulk-calls.ts';
 import { ByteBudget } from '../streams/byte-budget.ts';
@@ -51,7 +52,7 @@ async function start(port: NonNullable<typeof parentPort>, data: WorkerStart): P
   const objects = openStore({ warehouse: data.warehouse });
   const footers = createFooterCache({ objects, limits });
   const cache = data.cache === null ? null : connectColumnCache(portLink(data.cache));
-  const scan = { objects, footers, limits, cache };
+  const scan = { objects, footers, limits, cache, pool: createReadPool(limits) };
   const now = Date.now;
   const handlers = createBulkHandlers(desk, {
     scan,
