@@ -2,11 +2,8 @@ import { webcrypto } from 'node:crypto';
 import { type CompactJWEHeaderParameters, type CryptoKey, compactDecrypt, errors } from 'jose';
 import { isServiceError, ServiceError } from '../core/errors.ts';
 import { type Clock, secondsOf } from './clock.ts';
-import { compactJweEncrypt } from './compact-jwe.ts';
 import { type SecretKey, secretKeyBytes } from './key-files.ts';
-
-/** What a sealed value is for: one kind never opens as the other. */
-export type SealedKind = 'ticket' | 'cursor';
+import { createSealer, type SealedKind, type SealedPayload, type Sealer, ticketBytesMax, typeOf } from './sealing.ts';
 
 export interface TicketSealer extends Sealer {
   /**
@@ -16,32 +13,15 @@ export interface TicketSealer extends Sealer {
   open(kind: SealedKind, bytes: Uint8Array, principal: string): Promise<SealedPayload>;
 }
 
-export interface Sealer {
-  /**
-   * Seals a JSON object (no bigints) that names its principal. `expiresAt` is in seconds since the epoch. The bytes are ASCII, at
-   * most `ticketBytesMax`, and their number tells no more of the content than its size class. Throws LIMIT_EXCEEDED for more.
-   */
-  seal(kind: SealedKind, payload: SealedPayload, expiresAt: number): Uint8Array;
-}
-
-export interface SealedPayload {
-  readonly principal: string;
-  readonly [name: string]: unknown;
-}
-
 export interface TicketSealerOptions {
   /** The first seals; all open, so that keys rotate by prepending. */
   readonly keys: readonly SecretKey[];
   readonly clock?: Clock;
 }
 
-export const ticketBytesMax = 256 * 1024;
 const algorithm = 'dir';
 const encryption = 'A256GCM';
 const headerNames = ['alg', 'enc', 'kid', 'typ'];
-/** Bytes of plaintext are a multiple of this, and a power of two of it from there on. */
-const sizeClassBytes: { readonly [Kind in SealedKind]: number } = { ticket: 1_024, cursor: 256 };
-
 /** Tickets and cursors as JWE (RFC 7516) with a key of 32 bytes used directly: any replica that has the keys opens them. */
 export async function openTicketSealer(options: TicketSealerOptions): Promise<TicketSealer> {
   const clock = options.clock ?? Date.now;
@@ -85,27 +65,6 @@ export async function openTicketSealer(options: TicketSealerOptions): Promise<Ti
   };
 }
 
-/** The half of a {@link TicketSealer} that makes tickets and cursors, for who opens none. */
-export function createSealer(key: SecretKey): Sealer {
-  const encrypt = {
-    ticket: compactJweEncrypt(key, typeOf('ticket')),
-    cursor: compactJweEncrypt(key, typeOf('cursor')),
-  };
-  return {
-    seal(kind, payload, expiresAt) {
-      const text = JSON.stringify({ p: payload.principal, x: expiresAt, d: payload });
-      const sealed = encrypt[kind](pad(text, sizeClassBytes[kind]));
-      if (sealed.length > ticketBytesMax) {
-        throw new ServiceError(
-          'LIMIT_EXCEEDED',
-          `the plan needs a ${kind} of more than ${ticketBytesMax} bytes: shorten the filter or ask for fewer columns`,
-        );
-      }
-      return new Uint8Array(Buffer.from(sealed, 'latin1'));
-    },
-  };
-}
-
 /** What is inside: authenticated, and so written by {@link openTicketSealer} alone. */
 interface Sealed {
   readonly p: string;
@@ -113,8 +72,6 @@ interface Sealed {
   readonly x: number;
   readonly d: SealedPayload;
 }
-
-const typeOf = (kind: SealedKind): string => `headrace-${kind}`;
 
 const invalid = (cause?: unknown): ServiceError =>
   new ServiceError(
@@ -124,16 +81,6 @@ const invalid = (cause?: unknown): ServiceError =>
       cause,
     },
   );
-
-/** JSON with spaces after it, up to the next size class. */
-function pad(text: string, classBytes: number): Uint8Array {
-  const content = Buffer.from(text, 'utf8');
-  let bytes = classBytes;
-  while (bytes < content.length) bytes *= 2;
-  const padded = new Uint8Array(bytes).fill(0x20);
-  padded.set(content);
-  return padded;
-}
 
 /**
  * The five parts of a compact JWE, each in the one way of writing its bytes. Base64 leaves bits of a last character unused, so

@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { bearerToken } from '../auth/authenticate/authenticator.ts';
+import { bearerToken } from '../auth/authenticate/bearer.ts';
 import { InvalidPolicyError } from '../auth/policy/problems.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';

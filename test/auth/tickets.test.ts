@@ -7,7 +7,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import { loadOrCreateKeys } from '../../src/auth/key-files.ts';
-import { createSealer, openTicketSealer, ticketBytesMax } from '../../src/auth/tickets.ts';
+import { createSealer, ticketBytesMax } from '../../src/auth/sealing.ts';
+import { openTicketSealer } from '../../src/auth/tickets.ts';
 import { isServiceError } from '../../src/core/errors.ts';
 
 const invalid = (error: unknown): boolean => isServiceError(error, 'TICKET_INVALID');

@@ -10,6 +10,7 @@ import type { LocalIssuer } from './local-issuer.ts';
 import { refuseToken } from './refusal.ts';
 import { openRemoteKeys, type RemoteKeysLimits } from './remote-keys.ts';
 import type { RevocationStore } from './revocations.ts';
+import { clockToleranceSeconds, expired, validUntilMs } from './validity.ts';
 
 export type AuthenticatorOptions = {
   readonly issuer: string;
@@ -53,7 +54,6 @@ const algorithms = [
   'RS384',
   'RS512',
 ];
-const clockToleranceSeconds = 30;
 const tokenCharsMax = 16 * 1024;
 const cachedTokensMax = 10_000;
 /** With the age of fetched keys, this bounds how long a key that the issuer withdrew is honoured: 10 minutes. */
@@ -109,14 +109,6 @@ const anonymousPrincipal: Principal = {
   expiresAt: Number.MAX_SAFE_INTEGER,
 };
 
-/** The token of an `authorization` header; null where there is none. Throws UNAUTHENTICATED for another scheme. */
-export function bearerToken(header: string | null | undefined): string | null {
-  if (header === null || header === undefined || header === '') return null;
-  const match = /^Bearer +([\w.~+/=-]+) *$/i.exec(header);
-  if (match === null) throw refuseToken('the authorization header must be "Bearer <token>"');
-  return match[1]!;
-}
-
 function openVerifier(options: AuthenticatorOptions, clock: Clock): (token: string) => Promise<Principal> {
   const { localIssuer, jwksUrl, limits } = options;
   const keys: JWTVerifyGetKey =
@@ -146,13 +138,6 @@ function openVerifier(options: AuthenticatorOptions, clock: Clock): (token: stri
     }
   };
 }
-
-/** When a token ends, clocks that differ a little allowed for. */
-export const validUntilMs = ({ expiresAt }: Pick<Principal, 'expiresAt'>): number =>
-  (expiresAt + clockToleranceSeconds) * 1_000;
-
-/** What a call is told whose token has ended. */
-export const expired = (cause?: unknown): ServiceError => refuseToken('the token has expired: get a new one', cause);
 
 /** Says which check failed, naming only what the configuration or the token's bearer already knows. */
 function explainRefusal(error: unknown, options: AuthenticatorOptions): ServiceError {

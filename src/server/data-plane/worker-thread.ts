@@ -4,13 +4,7 @@ import { ServiceError } from '../../core/errors.ts';
 import { type Log, publicError } from '../telemetry/log.ts';
 import { Channel } from './worker-channel.ts';
 import { type HostServices, type WorkerChannel, WorkerHost } from './worker-host.ts';
-import {
-  asksMax,
-  type MainMethods,
-  type WorkerEntry,
-  type WorkerMethods,
-  type WorkerStart,
-} from './worker-protocol.ts';
+import { asksMax, type MainMethods, type WorkerMethods, type WorkerStart } from './worker-protocol.ts';
 
 /** One worker that listens. */
 export interface WorkerThread {

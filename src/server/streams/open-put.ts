@@ -1,5 +1,5 @@
 import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
-import { validUntilMs } from '../../auth/authenticate/authenticator.ts';
+import { validUntilMs } from '../../auth/authenticate/validity.ts';
 import type { Catalog } from '../../catalog/catalog-types.ts';
 import type { Principal } from '../../core/access.ts';
 import { ServiceError } from '../../core/errors.ts';

@@ -1,5 +1,5 @@
 import { type Auditor, auditOfDecision } from '../../auth/audit.ts';
-import { validUntilMs } from '../../auth/authenticate/authenticator.ts';
+import { validUntilMs } from '../../auth/authenticate/validity.ts';
 import type { Principal } from '../../core/access.ts';
 import { isServiceError, ServiceError } from '../../core/errors.ts';
 import { formatTable } from '../../core/identifier.ts';

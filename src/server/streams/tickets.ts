@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Sealer, TicketSealer } from '../../auth/tickets.ts';
+import type { Sealer } from '../../auth/sealing.ts';
+import type { TicketSealer } from '../../auth/tickets.ts';
 import { ServiceError } from '../../core/errors.ts';
 import { type TableUuid, tableUuid } from '../../core/ids.ts';
 import type { Compression, RunLabels } from '../../core/requests.ts';

@@ -1,4 +1,4 @@
-import { bearerToken } from '../../../auth/authenticate/authenticator.ts';
+import { bearerToken } from '../../../auth/authenticate/bearer.ts';
 import { ServiceError } from '../../../core/errors.ts';
 import type { ResumePoint } from './bulk-handlers.ts';
 import type { CallHeaders } from './call-headers.ts';
