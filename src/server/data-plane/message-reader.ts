@@ -2,6 +2,7 @@ import { ServiceError } from '../../core/errors.ts';
 import { messageTooLarge } from '../streams/wire/status.ts';
 
 const prefixBytes = 5;
+const bodyAlignment = 8;
 
 /**
  * Cuts the bytes of a call into its messages (gRPC over HTTP/2, "Length-Prefixed-Message"). Each message is copied once, into a buffer of
@@ -60,8 +61,10 @@ export class MessageReader {
     }
     const length = this.#prefix.readUInt32BE(1);
     if (length > this.#bytesMax) throw messageTooLarge(this.#bytesMax);
-    // A buffer of its own, not a view of a pool: the message's parts live on by themselves.
-    this.#message = Buffer.allocUnsafeSlow(length);
+    // A buffer of its own, not a view of a pool: the message's parts live on by themselves. It ends at a multiple of 8 bytes, so that
+    // the body of an Arrow message, which comes last and is padded to 8, begins at one: columns that do not are copied.
+    const padding = -length & (bodyAlignment - 1);
+    this.#message = Buffer.allocUnsafeSlow(padding + length).subarray(padding);
     this.#filled = 0;
   }
 
