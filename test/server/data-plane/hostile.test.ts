@@ -47,6 +47,14 @@ async function flood({ send }: RawConnection, bytes: Buffer, times: number): Pro
   }
 }
 
+/** As `flood`, but so few at a time that each can be answered. */
+async function drip({ send }: RawConnection, bytes: Buffer, times: number): Promise<void> {
+  for (let sent = 0; sent < times; sent += 100) {
+    if (!(await send(Buffer.concat(Array.from({ length: 100 }, () => bytes))))) return;
+    await sleep(2);
+  }
+}
+
 async function eachStream({ send }: RawConnection, count: number, of: (stream: number) => Buffer): Promise<void> {
   for (let at = 0; at < count; at += 50) {
     const chunk = Array.from({ length: Math.min(50, count - at) }, (_, index) => of(2 * (at + index) + 1));
@@ -94,6 +102,14 @@ const attacks: Readonly<Record<string, Attack>> = {
   },
   'PING frames': {
     run: (connection) => flood(connection, rawFrame(frameType.ping, 0, 0, zeros(8)), 200_000),
+    ends: true,
+  },
+  'PING frames, each of which can be answered': {
+    run: (connection) => drip(connection, rawFrame(frameType.ping, 0, 0, zeros(8)), 5_000),
+    ends: true,
+  },
+  'SETTINGS frames, each of which can be answered': {
+    run: (connection) => drip(connection, rawFrame(frameType.settings, 0, 0, nothing), 5_000),
     ends: true,
   },
   'answers to PING frames that nobody sent': {

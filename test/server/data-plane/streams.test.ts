@@ -50,8 +50,8 @@ test('many stalled streams of one connection are all served, and others beside t
   const { doGet } = endless();
   await using toy = await startToy({ doGet });
   const session = await openSession(toy.port);
-  const stalled = Array.from({ length: 20 }, () => stall(session));
-  while (toy.budget.queuedBytes < 40 << 20) await sleep(10);
+  const stalled = Array.from({ length: 80 }, () => stall(session));
+  while (toy.budget.openStreams < 80) await sleep(10);
   for (let at = 0; at < 20; at++) assert.equal((await call(session, { method: 'DoGet', data: [ticket(1)] })).grpc, '0');
   assert.ok(stalled.every((stream) => !stream.closed));
   session.destroy();
