@@ -3,7 +3,7 @@ import type { Schema } from '../catalog/schema/types.ts';
 import { throwIfCancelled } from '../core/cancellation.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { FieldId } from '../core/ids.ts';
-import type { Batch, Column } from './arrow/column.ts';
+import type { Column, WireBatch } from './arrow/column.ts';
 import { arrowSchemaOf } from './arrow/iceberg.ts';
 import { columnBytes } from './arrow/kernels/bytes.ts';
 import { sliceColumn } from './arrow/kernels/slice.ts';
@@ -16,10 +16,11 @@ import type { ScanServices, ScanWork } from './plan.ts';
 import { leafIds, pruneToLeaves } from './projection.ts';
 import { prunablePart } from './prune/prunable.ts';
 import { type ReadAheadSource, readAhead } from './read-ahead.ts';
+import { createReadPool, type PoolShare } from './read-pool.ts';
 import type { MaskKeys } from './restrict/masks.ts';
 import { restrictBatch } from './restrict/restrict.ts';
 import type { RowGroupRun } from './row-groups.ts';
-import { leafColumn, shapeColumns } from './shape.ts';
+import { leafColumn, shapeColumns, shapeWireColumns } from './shape.ts';
 import { isBefore, type Position, type ShardRange } from './shards.ts';
 import { type Stretch, type StretchContext, stretchesOf } from './stretches.ts';
 import { visibleSchema } from './visible-schema.ts';
@@ -34,10 +35,15 @@ export interface StreamOptions {
   readonly maskKeys: MaskKeys;
   /** Rows that may still be sent; null = all. */
   readonly rowsLeft: number | null;
+  /**
+   * After how many rows of the range pages may be sent as they lie in the file, for a wire that carries zstd; null = never. It is done only
+   * where nothing stands between file and caller: no restriction, no filter.
+   */
+  readonly passFrom: number | null;
 }
 
 export interface ScanChunk {
-  readonly batch: Batch;
+  readonly batch: WireBatch;
   /** Where a scan that continues after this batch starts. */
   readonly next: Position;
 }
@@ -61,13 +67,64 @@ export async function* streamRange(
   services: ScanServices,
   signal: AbortSignal,
 ): AsyncGenerator<ScanChunk> {
+  const pool = services.pool ?? createReadPool(services.limits);
+  let { start } = range;
+  let { rowsLeft, passFrom } = options;
+  for (let isEvicted = true; isEvicted; ) {
+    isEvicted = false;
+    const share = pool.open();
+    const chunks = scanRange(
+      plan,
+      { start, end: range.end },
+      { ...options, rowsLeft, passFrom },
+      services,
+      share,
+      signal,
+    );
+    // A reader that takes nothing may be read for again from here on: what its stream holds is not kept for it.
+    const evict = (): void => {
+      isEvicted = true;
+      share.close();
+      chunks.return(undefined).catch(() => undefined);
+    };
+    try {
+      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+        const { value } = next;
+        start = value.next;
+        if (rowsLeft !== null) rowsLeft -= value.batch.rows;
+        if (passFrom !== null) passFrom = Math.max(0, passFrom - value.batch.rows);
+        share.idle(evict);
+        yield value;
+        share.busy();
+        if (isEvicted) break;
+      }
+    } finally {
+      share.close();
+      await chunks.return(undefined);
+    }
+  }
+}
+
+async function* scanRange(
+  plan: ScanWork,
+  range: ShardRange,
+  options: StreamOptions,
+  services: ScanServices,
+  share: PoolShare,
+  signal: AbortSignal,
+): AsyncGenerator<ScanChunk> {
   const batchRows = options.batchRows ?? defaultBatchRows(plan, options.bytesTarget);
   const recut = plan.access.restricted || plan.rowFilter !== null || plan.clientFilter !== null;
   const cutter = createBatchCutter(batchRows, options.bytesTarget * valueShare);
   let rowsLeft = options.rowsLeft ?? Number.POSITIVE_INFINITY;
   const windows = { rowsMax: batchRows, bytesTarget: options.bytesTarget * valueShare };
-  for await (const found of pieces(plan, range, windows, options, services, signal)) {
+  for await (const found of pieces(plan, range, windows, options, services, share, signal)) {
     if (rowsLeft <= 0) return;
+    if ('next' in found) {
+      rowsLeft -= found.batch.rows;
+      yield found;
+      continue;
+    }
     const piece = found.rows > rowsLeft ? slicePiece(found, 0, rowsLeft) : found;
     rowsLeft -= piece.rows;
     if (!recut) yield* cutToBytes(piece.columns, [piece], plan, options);
@@ -84,15 +141,20 @@ interface Windows {
   readonly bytesTarget: number;
 }
 
-/** The output rows of each window of each stretch, in order, the next stretches being fetched meanwhile. */
+/**
+ * The output rows of each window of each stretch, in order, the next stretches being fetched meanwhile; as a batch where their pages go as
+ * they are.
+ */
 async function* pieces(
   plan: ScanWork,
   range: ShardRange,
   windows: Windows,
-  { maskKeys, rowsLeft }: StreamOptions,
+  options: StreamOptions,
   services: ScanServices,
+  share: PoolShare,
   signal: AbortSignal,
-): AsyncGenerator<Piece> {
+): AsyncGenerator<Piece | ScanChunk> {
+  const { maskKeys, rowsLeft } = options;
   const { nameMapping, files, pruneFilter, schemas } = plan;
   const { footers, limits, onRead } = services;
   const shaping = shapingOf(plan, maskKeys);
@@ -105,6 +167,8 @@ async function* pieces(
     wanted: shaping.wanted,
     footers,
     cache: services.cache ?? null,
+    passes:
+      options.passFrom !== null && !plan.access.restricted && plan.rowFilter === null && plan.clientFilter === null,
     limits,
     windowRows: (rowBytes) => windowRowsFor(rowBytes, windows),
     passed: { of: 0, passed: 0 },
@@ -112,28 +176,78 @@ async function* pieces(
   };
   // A stream that may end soon does not read far ahead.
   const sourcesMax = rowsLeft !== null ? Math.min(2, limits.readAheadGroupsMax) : limits.readAheadGroupsMax;
-  const room = { bytesMax: limits.readAheadBytesMax, sourcesMax };
+  const stored = { ...options, schemas, sent: 0 };
+  const room = { bytesMax: limits.readAheadBytesMax, sourcesMax, share };
   for await (const stretch of readAhead(stretchSources(plan, range, context), room, signal)) {
-    let windowRows = windowRowsFor(stretch.rowBytes, windows);
-    for (let start = 0; start < stretch.rows; ) {
-      throwIfCancelled(signal);
-      const end = stretch.windowEnd(start, windowRows);
-      const raw = stretch.read(start, end);
-      const piece = shapePiece(shaping, raw, {
-        file: stretch.file,
-        at: stretch.storedAt(start, end),
-        rows: end - start,
-      });
-      if (piece.rows > 0) yield piece;
-      // What stands in dictionaries is larger than the file says: the next window is as large as this one suggests.
-      const rawBytes = raw.reduce((sum, column) => sum + columnBytes(column), 0);
-      windowRows = Math.min(windowRows, windowRowsFor(rawBytes / (end - start), windows));
-      start = end;
-      // Decoding does not await: between windows everybody else has a turn.
-      await setImmediate();
+    try {
+      yield* stretchPieces(stretch, windows, shaping, stored, signal);
+    } finally {
+      stretch.release();
     }
-    stretch.release();
   }
+}
+
+async function* stretchPieces(
+  stretch: Stretch,
+  windows: Windows,
+  shaping: Shaping,
+  stored: StoredTerms,
+  signal: AbortSignal,
+): AsyncGenerator<Piece | ScanChunk> {
+  let windowRows = windowRowsFor(stretch.rowBytes, windows);
+  for (let start = 0; start < stretch.rows; ) {
+    throwIfCancelled(signal);
+    const pages = stretch.storedFrom(start);
+    if (pages !== null) await stretch.prepare(start, pages.end);
+    const chunk = storedChunk(stretch, start, shaping, stored);
+    if (chunk !== null) {
+      yield chunk;
+      start += chunk.batch.rows;
+      stored.sent += chunk.batch.rows;
+      await setImmediate();
+      continue;
+    }
+    const end = stretch.windowEnd(start, windowRows);
+    const rows = end - start;
+    await stretch.prepare(start, end);
+    const raw = stretch.read(start, end);
+    const piece = shapePiece(shaping, raw, { file: stretch.file, at: stretch.storedAt(start, end), rows });
+    if (piece.rows > 0) yield piece;
+    // What stands in dictionaries is larger than the file says: the next window is as large as this one suggests.
+    const rawBytes = raw.reduce((sum, column) => sum + columnBytes(column), 0);
+    windowRows = Math.min(windowRows, windowRowsFor(rawBytes / rows, windows));
+    start = end;
+    stored.sent += piece.rows;
+    // Decoding does not await: between windows everybody else has a turn.
+    await setImmediate();
+  }
+}
+
+/** On what terms pages are sent as they lie. */
+interface StoredTerms extends Pick<StreamOptions, 'passFrom' | 'rowsLeft' | 'bytesTarget' | 'bytesMax'> {
+  readonly schemas: ScanWork['schemas'];
+  /** Rows of the range that were sent. */
+  sent: number;
+}
+
+/** How much larger than other batches those of whole pages may be. */
+const storedTargets = 4;
+
+/** A batch of pages as they lie, and what has to be decoded beside them; null where the rows from `start` on are no such batch. */
+function storedChunk(stretch: Stretch, start: number, { wanted }: Shaping, terms: StoredTerms): ScanChunk | null {
+  const { passFrom, rowsLeft, bytesTarget, bytesMax, schemas, sent } = terms;
+  const stored = stretch.storedFrom(start);
+  if (stored === null || passFrom === null || sent < passFrom) return null;
+  const rows = stored.end - stored.start;
+  const at = stretch.storedAt(start, stored.end);
+  if (typeof at !== 'number' || (rowsLeft !== null && sent + rows > rowsLeft)) return null;
+  const most = Math.min(bytesMax, storedTargets * bytesTarget);
+  if (rows * stretch.rowBytes > most) return null;
+  const columns = stretch.readBeside(stored);
+  const bytes = columns.reduce((sum, one) => sum + (one.kind === 'stored' ? one.bytes : columnBytes(one)), 0);
+  if (bytes > most) return null;
+  const batch = { schema: schemas.arrow, rows, columns: shapeWireColumns(wanted, columns, schemas.output) };
+  return { batch, next: { file: stretch.file, row: at + rows } };
 }
 
 function* stretchSources(

@@ -9,7 +9,7 @@ import { parseTableIdentifier } from '../../src/core/identifier.ts';
 import { fieldId } from '../../src/core/ids.ts';
 import { defaultLimits, type Limits } from '../../src/core/limits.ts';
 import type { PutRequest } from '../../src/core/requests.ts';
-import type { Batch, Column } from '../../src/scan/arrow/column.ts';
+import type { Batch, Column, WireBatch } from '../../src/scan/arrow/column.ts';
 import { arrowSchemaOf } from '../../src/scan/arrow/iceberg.ts';
 import { createFooterCache } from '../../src/scan/footers.ts';
 import {
@@ -157,13 +157,19 @@ export const signal = new AbortController().signal;
 const maskKeys = { global: new Uint8Array(32).fill(1), query: new Uint8Array(32).fill(2) };
 const table = parseTableIdentifier('bronze.small');
 
-/** `partitionBy` region gives a file for each region; every 200 rows are a row group. */
-export async function openSmallTable(partitionBy: readonly string[] = ['region'], count = 3_000): Promise<SmallTable> {
+/**
+ * `partitionBy` region gives a file for each region; every 200 rows are a row group, as nothing waits in memory for a larger one unless
+ * `putBytesMax` lets it.
+ */
+export async function openSmallTable(
+  partitionBy: readonly string[] = ['region'],
+  count = 3_000,
+  putBytesMax = 0,
+): Promise<SmallTable> {
   const temporary = await openTemporaryCatalog();
   const { catalog } = temporary;
   const rows = sampleRows(count);
-  // Nothing waits in memory, so each batch of a partition becomes a row group.
-  const limits = { ...defaultLimits, putBytesMax: 0 };
+  const limits = { ...defaultLimits, putBytesMax };
   const footers = createFooterCache({ objects: catalog.objects, limits });
   const request: PutRequest = {
     table,
@@ -233,6 +239,7 @@ export const streamOptions: StreamOptions = {
   bytesMax: 16 << 20,
   maskKeys,
   rowsLeft: null,
+  passFrom: null,
 };
 
 /** The chunks of a range; the whole plan where none is given. */
@@ -248,6 +255,15 @@ export async function chunksOf(
   return chunks;
 }
 
-export const rowsOfChunks = (chunks: readonly ScanChunk[]): unknown[] => rowsOf(chunks.map(({ batch }) => batch));
+export const rowsOfChunks = (chunks: readonly ScanChunk[]): unknown[] =>
+  rowsOf(chunks.map(({ batch }) => ({ ...batch, columns: columnsOf(batch) })));
+
+/** Of a stream that sends no page as it lies. */
+export function columnsOf(batch: WireBatch): readonly Column[] {
+  return batch.columns.map((column) => {
+    if (column.kind === 'stored') throw new Error('a stored page was sent');
+    return column;
+  });
+}
 
 export const after = (position: Position, plan: ScanPlan): ShardRange => ({ ...wholeRange(plan), start: position });

@@ -7,6 +7,7 @@ import type { ScanPlan } from '../../src/scan/plan.ts';
 import { streamRange } from '../../src/scan/stream.ts';
 import {
   chunksOf,
+  columnsOf,
   after as from,
   openSmallTable,
   type Row,
@@ -106,7 +107,7 @@ test('a batch is at most about the target, and a row that is larger than a messa
   const plan = await table.plan({});
   const bytesTarget = 4_096;
   for (const { batch } of await chunksOf(plan, table, { bytesTarget })) {
-    const bytes = batch.columns.reduce((sum, column) => sum + columnBytes(column), 0);
+    const bytes = columnsOf(batch).reduce((sum, column) => sum + columnBytes(column), 0);
     assert.ok(bytes <= bytesTarget * 2, `${bytes}`);
   }
   await assert.rejects(chunksOf(plan, table, { bytesTarget: 1, bytesMax: 4 }), (error) =>

@@ -1,5 +1,6 @@
+import { ServiceError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
-import type { Batch } from '../../scan/arrow/column.ts';
+import type { WireBatch } from '../../scan/arrow/column.ts';
 import { createIpcEncoder, type EncodedMessage, type IpcEncoder } from '../../scan/arrow/ipc-write.ts';
 import { withDictionaries } from '../../scan/arrow/kernels/dictionary-encode.ts';
 import { nullColumn } from '../../scan/arrow/kernels/null-column.ts';
@@ -41,7 +42,7 @@ export async function* runRead(
 ): AsyncGenerator<StreamMessage> {
   const encoder = createIpcEncoder(spec.work.schemas.arrow, spec.form);
   let sentRows = spec.sentRows;
-  const encode = (batch: Batch, next: Position): StreamMessage[] => {
+  const encode = (batch: WireBatch, next: Position): StreamMessage[] => {
     sentRows += batch.rows;
     const held = spec.form.dictionaries ? withDictionaries(batch) : batch;
     const cursor = sealCursor(spec, next, sentRows, services);
@@ -85,6 +86,7 @@ async function* chunksOf(
     bytesMax: limits.messageBytesMax - messageOverheadBytes,
     maskKeys,
     rowsLeft,
+    passFrom: form.compression === 'zstd' ? dropRows : null,
   };
   let toDrop = dropRows;
   for await (const chunk of streamRange(work, range, options, { ...scan, onRead: scanned }, signal)) {
@@ -102,19 +104,22 @@ const messageOverheadBytes = 64 * 1024;
 /** The padding and the description of a column's buffers. */
 const columnOverheadBytes = 256;
 
-const tail = (batch: Batch, from: number): Batch => ({
+const tail = (batch: WireBatch, from: number): WireBatch => ({
   schema: batch.schema,
   rows: batch.rows - from,
-  columns: batch.columns.map((column) => sliceColumn(column, from, batch.rows)),
+  columns: batch.columns.map((column) => {
+    if (column.kind === 'stored') throw new ServiceError('INTERNAL', 'a page that is sent as it lies cannot be cut');
+    return sliceColumn(column, from, batch.rows);
+  }),
 });
 
-const emptyBatch = ({ schemas: { arrow } }: ScanWork): Batch => ({
+const emptyBatch = ({ schemas: { arrow } }: ScanWork): WireBatch => ({
   schema: arrow,
   rows: 0,
   columns: arrow.fields.map((field) => nullColumn(field.type, 0)),
 });
 
-function withMetadata(encoder: IpcEncoder, batch: Batch, metadata: string): StreamMessage[] {
+function withMetadata(encoder: IpcEncoder, batch: WireBatch, metadata: string): StreamMessage[] {
   const out: StreamMessage[] = encoder.encode(batch);
   const last = out.length - 1;
   out[last] = { ...out[last]!, appMetadata: new TextEncoder().encode(metadata) };
