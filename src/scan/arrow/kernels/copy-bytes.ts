@@ -10,10 +10,11 @@ export interface WordBytes {
   readonly view: DataView;
 }
 
-export const wordBytes = (bytes: Uint8Array): WordBytes => ({
-  bytes,
-  view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-});
+/** The view also reaches what lies behind the bytes in their buffer, so that words may be read at their end. */
+export const wordBytes = (bytes: Uint8Array): WordBytes => {
+  const room = Math.min(copySlackBytes, bytes.buffer.byteLength - bytes.byteOffset - bytes.byteLength);
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength + room) };
+};
 
 /**
  * Copies bytes [start, end) of `from` to `at` of another buffer, by words: 10 ns for 21 bytes, where a loop over bytes takes 31 and
@@ -21,18 +22,16 @@ export const wordBytes = (bytes: Uint8Array): WordBytes => ({
  * {@link copySlackBytes} of slack. (64-bit words as doubles would be faster still, but a NaN may lose its payload.)
  */
 export function copyRun(to: WordBytes, at: number, from: WordBytes, start: number, end: number): void {
+  const [source, target] = [from.view, to.view];
   const bytes = end - start;
   if (bytes >= setBytesMin) {
     to.bytes.set(from.bytes.subarray(start, end), at);
-    return;
-  }
-  if (start + ((bytes + 7) & ~7) <= from.bytes.length) {
-    const [source, target] = [from.view, to.view];
+  } else if (start + ((bytes + 7) & ~7) <= source.byteLength) {
     for (let read = start, write = at; read < end; read += 8, write += 8) {
       target.setInt32(write, source.getInt32(read, true), true);
       target.setInt32(write + 4, source.getInt32(read + 4, true), true);
     }
-    return;
+  } else {
+    for (let read = start, write = at; read < end; ) target.setUint8(write++, source.getUint8(read++));
   }
-  for (let read = start, write = at; read < end; ) to.bytes[write++] = from.bytes[read++]!;
 }

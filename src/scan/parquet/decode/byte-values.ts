@@ -44,7 +44,7 @@ export class PlainByteValues implements ByteValues {
 
   skip(count: number): void {
     const { view } = this.#bytes;
-    const end = view.byteLength;
+    const end = this.#bytes.bytes.length;
     let at = this.#at;
     for (let value = 0; value < count; value++) {
       if (at + 4 > end) throw tooFew();
@@ -56,7 +56,7 @@ export class PlainByteValues implements ByteValues {
 
   measure(offsets: Int32Array, start: number, count: number): number {
     const { view } = this.#bytes;
-    const end = view.byteLength;
+    const end = this.#bytes.bytes.length;
     let at = this.#at;
     this.#measured = at;
     let total = offsets[start]!;
