@@ -129,7 +129,7 @@ async function openCached(
     let [from, to] = [segments.end, segments.first];
     for (let segment = segments.first; segment < segments.end; segment++) {
       const packed = opening.held(column, segment);
-      sharedBytes += packed?.buffer.byteLength ?? 0;
+      sharedBytes += packed?.byteLength ?? 0;
       if (packed !== null || !meets(rows, segment * segmentRows, (segment + 1) * segmentRows)) continue;
       from = Math.min(from, segment);
       to = segment + 1;

@@ -5,6 +5,7 @@ import {
   type CacheAnswer,
   type CacheLink,
   type OpenPurpose,
+  openQuestion,
   segmentKey,
   segmentStates,
   type WantedColumn,
@@ -209,7 +210,7 @@ class Opening {
   ): Promise<void> {
     this.#asked = columns;
     this.#isAnswered = false;
-    this.#link.post({ op: 'open', opening: this.id, columns, purpose });
+    this.#link.post(openQuestion(this.id, columns, purpose));
     await this.#until(() => this.#isAnswered, answerMs, signal);
   }
 

@@ -2,12 +2,8 @@ import type { ArrowType, BytesColumn, Column } from '../arrow/column.ts';
 import { bitmapBytes } from '../arrow/kernels/bitmap.ts';
 import { sliceColumn, sliceValidity } from '../arrow/kernels/slice.ts';
 
-/** A column in one buffer that every thread sees. Plain data: the buffer is shared and not copied when it is posted. */
-export interface PackedColumn {
-  readonly buffer: SharedArrayBuffer;
-  /** The column's nodes in pre-order, see {@link packColumn}. */
-  readonly layout: readonly number[];
-}
+/** A column in one piece of memory that every thread sees: its buffers, then its layout ({@link packColumn}), then the layout's length. */
+export type PackedColumn = SharedArrayBuffer;
 
 /** Buffers begin at multiples of a cache line, which is more than the 8 bytes that columns promise. */
 const alignment = 64;
@@ -15,7 +11,7 @@ const absent = -1;
 const kinds = ['null', 'fixed', 'bool', 'bytes', 'list', 'fixed-list', 'struct', 'dictionary', 'cut-bytes'] as const;
 
 /**
- * Copies a column's rows, children and dictionaries into one shared buffer. Each node of the layout is kind, length, null count and the
+ * Copies a column's rows, children and dictionaries into shared memory. The layout has the column's nodes in pre-order, each of them kind, length, null count and the
  * place of the validity bitmap (-1 = none), then: fixed: width, values; bool: values; bytes: offsets, values, bytes of values; list:
  * offsets and the child; fixed-list: size and the child; struct: number of children and these; dictionary: indices and the dictionary.
  *
@@ -31,15 +27,21 @@ export function packColumn(column: Column, cutRows: number, bytesMax: number): P
   const isCut = column.kind === 'bytes' && cutRows < column.length;
   const bytes = isCut ? placeCut(column, cutRows, layout, copies) : place(column, layout, copies, 0);
   if (bytes > bytesMax) return null;
-  let buffer: SharedArrayBuffer;
+  let packed: PackedColumn;
   try {
-    buffer = new SharedArrayBuffer(bytes);
+    packed = new SharedArrayBuffer(bytes + (layout.length + 1) * 4);
   } catch {
     return null;
   }
-  const all = new Uint8Array(buffer);
+  const all = new Uint8Array(packed);
   for (const { from, at } of copies) all.set(from, at);
-  return { buffer, layout };
+  new Int32Array(packed, bytes).set([...layout, layout.length]);
+  return packed;
+}
+
+function layoutOf(packed: PackedColumn): Int32Array {
+  const [length] = new Int32Array(packed, packed.byteLength - 4, 1);
+  return new Int32Array(packed, packed.byteLength - (length! + 1) * 4, length!);
 }
 
 interface Copy {
@@ -130,13 +132,18 @@ export interface SharedColumn {
 
 /** `type` is that of the column which was packed. */
 export function sharedColumn(packed: PackedColumn, type: ArrowType): SharedColumn {
-  if (kinds[packed.layout[0]!] === 'cut-bytes') return cutColumn(packed, type);
-  const column = unpackColumn(packed, type);
+  const layout = layoutOf(packed);
+  if (kinds[layout[0]!] === 'cut-bytes') return cutColumn(packed, layout, type);
+  const column = unpackColumn(packed, layout, type);
   return { whole: () => column, slice: (start, end) => sliceColumn(column, start, end) };
 }
 
-function cutColumn({ buffer, layout }: PackedColumn, type: ArrowType): SharedColumn {
-  const [, length, , bitmap, cutRows, firstOffsets, firstValue] = layout as readonly [number, number, ...number[]];
+function cutColumn(buffer: PackedColumn, layout: Int32Array, type: ArrowType): SharedColumn {
+  const [, length, , bitmap, cutRows, firstOffsets, firstValue] = layout as Iterable<number> as readonly [
+    number,
+    number,
+    ...number[],
+  ];
   const bases = layout.slice(7);
   const validity = bitmap === absent ? null : new Uint8Array(buffer, bitmap!, bitmapBytes(length));
   const stride = alignedUp((cutRows! + 1) * 4);
@@ -175,7 +182,7 @@ function cutColumn({ buffer, layout }: PackedColumn, type: ArrowType): SharedCol
   };
 }
 
-function unpackColumn({ buffer, layout }: PackedColumn, type: ArrowType): Column {
+function unpackColumn(buffer: PackedColumn, layout: Int32Array, type: ArrowType): Column {
   let at = 0;
   const next = (): number => layout[at++]!;
   const bytes = (start: number, length: number): Uint8Array => new Uint8Array(buffer, start, length);

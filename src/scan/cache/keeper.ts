@@ -4,6 +4,7 @@ import {
   type CacheAnswer,
   type CacheQuestion,
   type OpenQuestion,
+  readColumns,
   segmentKey,
   segmentStates,
   type WantedColumn,
@@ -149,7 +150,8 @@ export class Keeper {
   }
 
   #open(client: Client, question: OpenQuestion): void {
-    const { opening: id, columns } = question;
+    const { opening: id } = question;
+    const columns = readColumns(question);
     let opening = client.openings.get(id);
     if (opening === undefined) {
       opening = { client, id, leases: new Set(), waits: new Set(), distances: new Map() };
@@ -229,7 +231,7 @@ export class Keeper {
     this.#leases.delete(key);
     opening.leases.delete(key);
     this.#reservedBytes -= lease.reserved;
-    const bytes = packed.buffer.byteLength + entryOverheadBytes;
+    const bytes = packed.byteLength + entryOverheadBytes;
     this.#kept.keep(key, packed, bytes, lease.place, lease.distance);
     for (const waiter of lease.waiting) {
       waiter.waits.delete(key);

@@ -40,11 +40,11 @@ const wanted = (chunk: string, count: number): WantedColumn => ({
 const markedBy = (mark: number) => {
   const buffer = new SharedArrayBuffer(segmentBytes);
   new Int32Array(buffer)[0] = mark;
-  return { buffer, layout: [] };
+  return buffer;
 };
 const markOf = (opening: CacheOpening, segment: number): number | null => {
   const packed = opening.held(0, segment);
-  return packed === null ? null : new Int32Array(packed.buffer)[0]!;
+  return packed === null ? null : new Int32Array(packed)[0]!;
 };
 
 /** Looks, and settles who makes what is missing. */

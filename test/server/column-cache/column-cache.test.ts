@@ -57,7 +57,7 @@ async function readInThread(cache: SharedColumnCache, some: readonly Scan[], atO
 
 for (const [size, bytesMax] of [
   ['that holds hardly anything', 600_000],
-  ['that holds a part', 6 << 20],
+  ['that holds a part', 3 << 20],
   ['that holds all', 256 << 20],
 ] as const) {
   test(`streams in several threads over a cache ${size} send exactly what each sends without a cache`, async () => {

@@ -16,12 +16,12 @@ import { streamRange } from '../../../src/scan/stream.ts';
 import { openLocalStore } from '../../../src/storage/local.ts';
 import { runPython } from '../../support/python.ts';
 
-export const groupRows = 20_000;
+export const groupRows = 9_000;
 export const groups = 3;
 const rows = groupRows * groups;
 
 /** Texts of 300 characters make segments of 4,096 rows. */
-export const segmentsOfGroup = 5;
+export const segmentsOfGroup = 3;
 
 export async function writeWideFile(path: string): Promise<void> {
   await runPython(
@@ -90,9 +90,9 @@ export const allColumns = all.map(({ name }) => name);
 export const scans: readonly Scan[] = [
   { columns: allColumns, filter: null },
   { columns: ['id', 'part'], filter: null },
-  { columns: ['text', 'home'], filter: null, rows: [3_000, 45_000] },
+  { columns: ['text', 'home'], filter: null, rows: [3_000, 20_000] },
   { columns: ['id', 'word', 'tags'], filter: "word = 'red'" },
-  { columns: ['id', 'text'], filter: 'id >= 5000 AND id < 5100 OR id > 59000' },
+  { columns: ['id', 'text'], filter: 'id >= 5000 AND id < 5100 OR id > 26000' },
   { columns: ['word', 'flag', 'home'], filter: 'home.zip < 10' },
   { columns: ['part', 'id'], filter: 'part IS NOT NULL', batchRows: 1_000 },
 ];
