@@ -29,8 +29,17 @@ export interface ByteDictionary {
 const sharesTooMuch = () => damaged('a value shares more with the one before than that has');
 const tooFew = () => damaged('a page has fewer values than are asked for');
 
+/** Values that can be told one by one where they stand. */
+export interface LocatedValues {
+  /**
+   * Finds single values, each after passing over as many as `skips` says: bytes [starts, ends) of what is returned, which lasts as long as
+   * the page is open.
+   */
+  locate(skips: Int32Array, count: number, starts: Int32Array, ends: Int32Array): WordBytes;
+}
+
 /** Each value behind its length in 4 bytes. */
-export class PlainByteValues implements ByteValues {
+export class PlainByteValues implements ByteValues, LocatedValues {
   readonly #bytes: WordBytes;
   #at: number;
   /** Where the values measured last begin. */
@@ -52,6 +61,22 @@ export class PlainByteValues implements ByteValues {
     }
     if (at > end) throw tooFew();
     this.#at = at;
+  }
+
+  locate(skips: Int32Array, count: number, starts: Int32Array, ends: Int32Array): WordBytes {
+    const { view } = this.#bytes;
+    const end = this.#bytes.bytes.length;
+    for (let value = 0; value < count; value++) {
+      if (skips[value]! > 0) this.skip(skips[value]!);
+      const at = this.#at + 4;
+      if (at > end) throw tooFew();
+      const length = view.getInt32(this.#at, true);
+      if (length < 0 || length > end - at) throw damaged('a value runs past the end of its page');
+      starts[value] = at;
+      this.#at = at + length;
+      ends[value] = this.#at;
+    }
+    return this.#bytes;
   }
 
   measure(offsets: Int32Array, start: number, count: number): number {
@@ -91,7 +116,7 @@ export class PlainByteValues implements ByteValues {
 }
 
 /** Values by their index in a dictionary: for windows that hold others as well, which cannot stay indices. */
-export class DictionaryByteValues implements ByteValues {
+export class DictionaryByteValues implements ByteValues, LocatedValues {
   readonly #indices: HybridReader;
   readonly #dictionary: ByteDictionary;
   #measured = new Int32Array(0);
@@ -113,6 +138,17 @@ export class DictionaryByteValues implements ByteValues {
   /** Single indices: each after passing over as many values as `skips` says. */
   pick(skips: Int32Array, count: number, out: Int32Array): void {
     this.#indices.pick(skips, count, out, this.#dictionary.length);
+  }
+
+  locate(skips: Int32Array, count: number, starts: Int32Array, ends: Int32Array): WordBytes {
+    const { offsets, values } = this.#dictionary;
+    this.pick(skips, count, starts);
+    for (let value = 0; value < count; value++) {
+      const index = starts[value]!;
+      starts[value] = offsets[index]!;
+      ends[value] = offsets[index + 1]!;
+    }
+    return wordBytes(values);
   }
 
   measure(offsets: Int32Array, at: number, count: number): number {

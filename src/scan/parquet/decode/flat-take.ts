@@ -2,10 +2,9 @@ import type { Column } from '../../arrow/column.ts';
 import { bitAt, bitmapBytes, setBits } from '../../arrow/kernels/bitmap.ts';
 import type { DataPage } from '../pages.ts';
 import type { RowRange } from '../row-set.ts';
-import { DictionaryByteValues } from './byte-values.ts';
 import type { ChunkPages, OpenPage } from './chunk-pages.ts';
-import { checkUnfolded, damaged } from './damaged.ts';
-import { spreadFixed, spreadSingles } from './spread.ts';
+import { damaged } from './damaged.ts';
+import { sinkOf } from './take-sinks.ts';
 
 /** A page that was opened, how far it was read, and which of its rows hold a value. */
 interface Cursor {
@@ -19,24 +18,10 @@ interface Cursor {
   unread: number;
 }
 
-/** Where the values of single rows go: to the front of a buffer, page by page, nulls left out. */
-interface Sink {
-  pick(page: OpenPage, skips: Int32Array, count: number, at: number): void;
-  finish(base: TakenRows, valid: number): Column;
-}
-
-interface TakenRows {
-  readonly length: number;
-  readonly nullCount: number;
-  readonly validity: Uint8Array | null;
-}
-
-const dictionaryEncodings: readonly number[] = [2, 8];
-
 /**
  * Reads single rows of a leaf that repeats nowhere and has at most one definition level: pages that hold none of them are not opened,
- * and of the others no value is unpacked but those. `other` reads what this does not: booleans, and byte arrays out of any
- * dictionary. One row in a hundred, on the benchmark table: 0.25 instead of 0.75 s of CPU per million rows of 22 columns.
+ * and of the others no value is unpacked but those. `other` reads what this does not: booleans, and byte arrays in delta
+ * encodings. One row in a hundred, on the benchmark table: 0.25 instead of 0.75 s of CPU per million rows of 22 columns.
  */
 export function flatTake(
   pages: ChunkPages,
@@ -126,44 +111,4 @@ function skipsTo(
   cursor.row = at;
   cursor.unread = passed;
   return count;
-}
-
-function sinkOf({ data, window }: ChunkPages, rows: Int32Array, held: RowRange): Sink | null {
-  const { type, width } = window;
-  if (type.kind === 'bool') return null;
-  if (type.kind !== 'binary') {
-    checkUnfolded(rows.length * width, window.bytesMax);
-    const out = new Uint8Array(rows.length * width);
-    return {
-      pick({ values }, skips, count, at) {
-        if (values.kind === 'fixed') values.values.pick(skips, count, out, at);
-      },
-      finish(base, valid) {
-        if (base.validity !== null) spreadFixed(out, width, base.validity, valid, base.length);
-        return { ...base, kind: 'fixed', type, width, values: out };
-      },
-    };
-  }
-  checkUnfolded(rows.length * 4, window.bytesMax);
-  if (!areIndices(data, rows, held)) return null;
-  const indices = new Int32Array(rows.length);
-  return {
-    pick({ values }, skips, count, at) {
-      if (values.values instanceof DictionaryByteValues) values.values.pick(skips, count, indices.subarray(at));
-    },
-    finish(base, valid) {
-      if (base.validity !== null) spreadSingles(indices, base.validity, valid, base.length);
-      return { ...base, kind: 'dictionary', type, indices, dictionary: window.dictionary() };
-    },
-  };
-}
-
-/** Whether all pages from the first row's to the last row's hold indices. */
-function areIndices(data: readonly DataPage[], rows: Int32Array, held: RowRange): boolean {
-  let start = held.start;
-  return data.every(({ values, encoding }) => {
-    const isBeside = rows[0]! >= start + values || rows[rows.length - 1]! < start;
-    start += values;
-    return isBeside || dictionaryEncodings.includes(encoding);
-  });
 }
