@@ -177,8 +177,8 @@ export class HybridReader {
     }
   }
 
-  /** Levels, of at most 8 bits. */
-  levels(out: Uint8Array, count: number): void {
+  /** Levels, at most `levelMax`, which has 8 bits. */
+  levels(out: Uint8Array, count: number, levelMax: number): void {
     for (let at = 0; at < count; ) {
       const run = this.#take(count - at);
       if (this.#isPacked) {
@@ -187,6 +187,7 @@ export class HybridReader {
       this.#advance(run);
       at += run;
     }
+    for (let at = 0; at < count; at++) if (out[at]! > levelMax) throw damaged('a level is higher than its column goes');
   }
 
   /** Single bits, to bit `start` of a bitmap that is still 0 there; gives how many are set. */

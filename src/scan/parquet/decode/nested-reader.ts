@@ -1,6 +1,6 @@
 import type { Column } from '../../arrow/column.ts';
 import type { RowRange } from '../row-set.ts';
-import { definitionLevelMax } from '../schema.ts';
+import { definitionLevelMax, repetitionLevelMax } from '../schema.ts';
 import type { ChunkPages } from './chunk-pages.ts';
 import { checkUnfolded, damaged } from './damaged.ts';
 import { countFrom, type Levels, leafRows, nest } from './nested-levels.ts';
@@ -49,9 +49,9 @@ export function nestedReader(pages: ChunkPages, held: RowRange, known: KnownRows
     checkUnfolded(entries * 2, pages.window.bytesMax);
     const { repetition, definition, values, close } = pages.open(page);
     const unpacked = { entries, repetition: new Uint8Array(repetition === null ? 0 : entries) };
-    repetition?.levels(unpacked.repetition, entries);
+    repetition?.levels(unpacked.repetition, entries, repetitionLevelMax(leaf));
     const levels = new Uint8Array(entries);
-    definition?.levels(levels, entries);
+    definition?.levels(levels, entries, defined);
     const hasLevels = repetition !== null;
     return { entries, repetition: hasLevels ? unpacked.repetition : null, definition: levels, values, close };
   };
