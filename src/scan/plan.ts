@@ -3,6 +3,7 @@ import { indexSchema } from '../catalog/schema/lookup.ts';
 import type { NameMapping } from '../catalog/schema/name-mapping.ts';
 import type { NestedField, Schema } from '../catalog/schema/types.ts';
 import type { TableDecision } from '../core/access.ts';
+import { throwIfCancelled } from '../core/cancellation.ts';
 import type { ColumnPath } from '../core/column-path.ts';
 import { ServiceError } from '../core/errors.ts';
 import type { Expression } from '../core/expression.ts';
@@ -12,11 +13,13 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { ArrowSchema } from './arrow/column.ts';
 import { arrowSchemaOf } from './arrow/iceberg.ts';
 import type { ColumnCache } from './cache/cache.ts';
+import { FileList, placeOf, WholeFiles } from './file-list.ts';
 import { type BoundFilter, bindFilter, bindRowFilter, conjunction, referencedFields } from './filter/bind.ts';
 import type { FooterCache } from './footers.ts';
 import { leafIds, projectColumns, pruneToLeaves } from './projection.ts';
+import { planningPace } from './prune/manifest-store.ts';
 import { planFiles } from './prune/plan-files.ts';
-import { PlannedFiles } from './prune/planned-files.ts';
+import { objectBytes, type PlannedFiles } from './prune/planned-files.ts';
 import { prunablePart } from './prune/prunable.ts';
 import type { ReadPool } from './read-pool.ts';
 import { type FileContext, nameMappingOf, planRowGroups, type RowGroupRun, type ScanFile } from './row-groups.ts';
@@ -51,7 +54,7 @@ export interface ScanServices {
   readonly onRead?: (bytes: number, rows: number) => void;
 }
 
-/** What executing a scan needs of its plan: plain data that structured cloning carries to another thread. */
+/** What executing a scan needs of its plan. */
 export interface ScanWork {
   readonly nameMapping: NameMapping | null;
   readonly schemas: ScanSchemas;
@@ -62,24 +65,24 @@ export interface ScanWork {
   /** What both filters say of raw values, for statistics of row groups and pages; null = nothing can be skipped. */
   readonly pruneFilter: BoundFilter | null;
   readonly access: Pick<ScanAccess, 'columns' | 'restricted'>;
-  readonly files: readonly ScanFile[];
-  /** The row groups that may hold a row, in order. */
-  readonly runs: readonly RowGroupRun[];
+  readonly files: Sequence<ScanFile>;
+  /** The row groups that may hold a row, in order; whole files where there were too many to look into each. */
+  readonly runs: Iterable<RowGroupRun>;
 }
 
 /** A scan decided: plain data that can be printed, compared, cached, and executed by anybody who holds the same files. */
-export interface ScanPlan extends Omit<ScanWork, 'files' | 'runs'> {
+export interface ScanPlan extends ScanWork {
   readonly snapshotId: SnapshotId | null;
   /** Why the policy's row filter could not be bound, and admits no row: for the log alone, since it may name hidden columns. */
   readonly rowFilterProblem: ServiceError | null;
   readonly access: ScanAccess;
   readonly limit: number | null;
-  readonly files: Sequence<ScanFile>;
-  /** The row groups that may hold a row, in order; whole files where there are too many to look into each. */
   readonly runs: Sequence<RowGroupRun>;
   readonly counts: PlanCounts;
-  /** Of all runs together. */
-  readonly size: { readonly rows: number; readonly bytes: number };
+  /** Rows of all runs together. */
+  readonly rows: number;
+  /** Bytes of the runs up to and including each. */
+  readonly bytesEnds: Float64Array;
   /** About the bytes that the plan takes in memory, for caches. */
   readonly memory: number;
 }
@@ -133,7 +136,7 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
   };
   if (snapshot === null) {
     const counts = { files: 0, filesPruned: 0, rowGroups: 0, rowGroupsPruned: 0 };
-    return { ...plan, files: [], runs: [], counts, size: { rows: 0, bytes: 0 }, memory: planBytes };
+    return { ...plan, files: [], runs: [], counts, rows: 0, bytesEnds: new Float64Array(0), memory: planBytes };
   }
   const { objects, limits } = services;
   const found = await planFiles({
@@ -146,20 +149,19 @@ export async function planScan(input: ScanInput, services: ScanServices, signal:
     signal,
   });
   const decided = await decideRuns(found.files, { ...plan, read, footers: services.footers }, limits, signal);
-  const { files, runs, memory } = decided;
+  const { pruned, ...kept } = decided;
   const counts = {
-    files: files.length,
+    files: kept.files.length,
     filesPruned: found.filesPruned,
-    rowGroups: runs.length,
-    rowGroupsPruned: decided.pruned,
+    rowGroups: kept.runs.length,
+    rowGroupsPruned: pruned,
   };
-  return { ...plan, files, runs, counts, size: sizeOf(runs), memory };
+  return { ...plan, ...kept, counts };
 }
 
-// What a plan, a file and a row group of it take in memory.
+// What a plan and a row group of it take in memory.
 const planBytes = 4_096;
-const fileBytes = 384;
-const runBytes = 96;
+const runBytes = 104;
 
 /** The files and runs that a plan keeps, with about what they take in memory. */
 async function decideRuns(
@@ -167,25 +169,47 @@ async function decideRuns(
   context: Omit<FileContext, 'files'>,
   limits: Pick<Limits, 'planFootersMax'>,
   signal: AbortSignal,
-): Promise<Pick<ScanPlan, 'files' | 'runs' | 'memory'> & { readonly pruned: number }> {
-  if (found.length > limits.planFootersMax) {
-    const files = found.kept();
-    const runs = found.runs();
-    const filesMemory = files instanceof PlannedFiles ? files.memory : files.length * fileBytes;
-    return { files, runs, pruned: 0, memory: planBytes + filesMemory + runs.memory };
+): Promise<Pick<ScanPlan, 'files' | 'runs' | 'memory' | 'rows' | 'bytesEnds'> & { readonly pruned: number }> {
+  const many = found.length > limits.planFootersMax;
+  const { files, memory } = many ? found.kept() : { files: found.slice(), memory: objectBytes * found.length };
+  if (files instanceof FileList) {
+    const runs = new WholeFiles(files);
+    const sizes = await sizesOfWhole(files, signal);
+    return { files, runs, pruned: 0, memory: planBytes + memory + 8 * runs.length, ...sizes };
   }
-  const files = found.slice();
   const { runs, pruned } = await planRowGroups({ ...context, files }, limits.planFootersMax, signal);
-  return { files, runs, pruned, memory: planBytes + files.length * fileBytes + runs.length * runBytes };
+  return { files, runs, pruned, memory: planBytes + memory + runBytes * runs.length, ...sizesOf(runs) };
 }
 
-function sizeOf(runs: Iterable<RowGroupRun>): ScanPlan['size'] {
-  let [rows, bytes] = [0, 0];
+type Sizes = Pick<ScanPlan, 'rows' | 'bytesEnds'>;
+
+function sizesOf(runs: Sequence<RowGroupRun>): Sizes {
+  const bytesEnds = new Float64Array(runs.length);
+  let [rows, bytes, at] = [0, 0, 0];
   for (const run of runs) {
     rows += run.rows;
     bytes += run.bytes;
+    bytesEnds[at++] = bytes;
   }
-  return { rows, bytes };
+  return { rows, bytesEnds };
+}
+
+/** The same of files read whole, without making their runs. */
+async function sizesOfWhole(files: FileList, signal: AbortSignal): Promise<Sizes> {
+  const bytesEnds = new Float64Array(files.length);
+  let [rows, bytes, to] = [0, 0, 0];
+  for (const segment of files.segments) {
+    for (let at = 0; at < segment.count; at++) {
+      const place = placeOf(segment, at);
+      rows += segment.columns.rows[place]!;
+      bytes += segment.columns.bytes[place]!;
+      bytesEnds[to++] = bytes;
+    }
+    if (!planningPace.isDue) continue;
+    await planningPace.giveWay();
+    throwIfCancelled(signal);
+  }
+  return { rows, bytesEnds };
 }
 
 /** v3's metadata columns (table spec, "Row Lineage"). */
@@ -235,31 +259,33 @@ const optional = (field: NestedField): NestedField => ({
 export function shardPlan(plan: ScanPlan, shards: number): ShardRange[] {
   const end: Position = { file: plan.files.length, row: 0 };
   const filtered = plan.rowFilter !== null || plan.clientFilter !== null;
-  if (plan.limit === null) return cutShards(plan.runs, shards, end);
-  if (!filtered) {
-    const runs = firstRows(plan.runs, plan.limit);
-    const last = runs[runs.length - 1];
-    const limited = last === undefined ? { file: 0, row: 0 } : { file: last.file, row: last.startRow + last.rows };
-    return cutShards(runs, shards, limited);
-  }
+  if (plan.limit === null || (!filtered && plan.limit >= plan.rows)) return cutShards(plan, shards, end);
+  if (!filtered) return limitedShards(plan, plan.limit, shards);
   return Array.from({ length: shards }, (_, shard) => ({ start: shard === 0 ? { file: 0, row: 0 } : end, end }));
 }
 
-function firstRows(runs: Iterable<RowGroupRun>, limit: number): RowGroupRun[] {
-  const kept: RowGroupRun[] = [];
-  let left = limit;
-  for (const run of runs) {
-    if (left <= 0) break;
-    const rows = Math.min(run.rows, left);
-    kept.push({ ...run, rows, bytes: Math.ceil((run.bytes * rows) / run.rows) });
-    left -= rows;
+/** Cuts the first `limit` rows, which are fewer than there are. */
+function limitedShards({ runs, bytesEnds }: ScanPlan, limit: number, shards: number): ShardRange[] {
+  if (limit === 0) {
+    const none = { file: 0, row: 0 };
+    return cutShards({ runs: [], bytesEnds: new Float64Array(0) }, shards, none);
   }
-  return kept;
+  let [at, left] = [0, limit];
+  let last = runs.at(0)!;
+  for (; last.rows < left; last = runs.at(at)!) {
+    left -= last.rows;
+    at++;
+  }
+  const bytes = Math.ceil((last.bytes * left) / last.rows);
+  const ends = bytesEnds.slice(0, at + 1);
+  ends[at] = (at === 0 ? 0 : ends[at - 1]!) + bytes;
+  const cut = { ...last, rows: left, bytes };
+  const first = { at: (index: number) => (index === at ? cut : runs.at(index)) };
+  return cutShards({ runs: first, bytesEnds: ends }, shards, { file: last.file, row: last.startRow + left });
 }
 
 /** Rows that the plan yields, where no filter makes that unknowable. */
 export function exactRows(plan: ScanPlan): number | null {
   if (plan.rowFilter !== null || plan.clientFilter !== null) return null;
-  const { rows } = plan.size;
-  return plan.limit === null ? rows : Math.min(rows, plan.limit);
+  return plan.limit === null ? plan.rows : Math.min(plan.rows, plan.limit);
 }

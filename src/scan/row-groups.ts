@@ -12,6 +12,7 @@ import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project
 import { clipRanges, type RowRange } from './parquet/row-set.ts';
 import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
 import { metricsMayMatch } from './prune/metrics.ts';
+import type { Sequence } from './sequence.ts';
 import type { WeightedRun } from './shards.ts';
 
 /** A row group that may hold a row; a whole file where the plan has too many files to look into each. */
@@ -26,7 +27,7 @@ export type ScanFile = Pick<DataFile, 'path' | 'format' | 'rows' | 'bytes'>;
 export interface FileContext {
   /** Field ids by name, for files that carry none. */
   readonly nameMapping: NameMapping | null;
-  readonly files: readonly ScanFile[];
+  readonly files: Sequence<ScanFile>;
   /** The columns that are read, Iceberg-shaped. */
   readonly read: Schema;
   readonly pruneFilter: BoundFilter | null;
@@ -48,7 +49,7 @@ export async function planRowGroups(
 ): Promise<RowGroupPlan> {
   const { files } = context;
   if (files.length > footersMax) {
-    const runs = files.map((file, at) => ({
+    const runs = Array.from(files, (file, at) => ({
       file: at,
       rowGroup: null,
       startRow: 0,
@@ -61,7 +62,7 @@ export async function planRowGroups(
   let next = 0;
   const work = async (): Promise<void> => {
     for (let at = next++; at < files.length; at = next++) {
-      plans[at] = planFile(context, at, await context.footers.open(files[at]!, signal));
+      plans[at] = planFile(context, at, await context.footers.open(files.at(at)!, signal));
     }
   };
   await Promise.all(Array.from({ length: Math.min(footersAtOnce, files.length) }, work));
@@ -109,7 +110,7 @@ export async function* readableGroups(
   run: RowGroupRun,
   signal: AbortSignal,
 ): AsyncGenerator<ReadableGroup> {
-  const file = await context.footers.open(context.files[run.file]!, signal);
+  const file = await context.footers.open(context.files.at(run.file)!, signal);
   const mapping = filterMapping(context, file);
   const { pruneFilter } = context;
   const end = run.startRow + run.rows;

@@ -23,27 +23,42 @@ export interface WeightedRun {
 // A cut this close to a run's edge, as a share of a shard, moves onto it: whole row groups are cheaper than a perfect balance.
 const snapShare = 0.05;
 
+/** Runs in plan order, with the bytes of the runs up to and including each. */
+export interface WeightedRuns {
+  readonly runs: Pick<Sequence<WeightedRun>, 'at'>;
+  readonly bytesEnds: Float64Array;
+}
+
 /**
  * Cuts runs into exactly `shards` ranges of about equal bytes, inside a run where needed. Together the ranges cover every row
  * once; some are empty when there is less than a row for each.
  */
-export function cutShards(runs: Sequence<WeightedRun>, shards: number, end: Position): ShardRange[] {
-  let total = 0;
-  for (const run of runs) total += run.bytes;
+export function cutShards({ runs, bytesEnds }: WeightedRuns, shards: number, end: Position): ShardRange[] {
+  const total = bytesEnds.at(-1) ?? 0;
   const ranges: ShardRange[] = [];
   let start: Position = { file: 0, row: 0 };
-  let at = 0;
-  let before = 0;
   for (let shard = 1; shard < shards; shard++) {
     const target = (total * shard) / shards;
-    let run = runs.at(at);
-    for (; run !== undefined && before + run.bytes < target; run = runs.at(++at)) before += run.bytes;
+    const at = firstReaching(bytesEnds, target);
+    const run = at < bytesEnds.length ? runs.at(at) : undefined;
+    const before = at === 0 ? 0 : bytesEnds[at - 1]!;
     const cut = run === undefined ? end : cutRun(run, target - before, (total / shards) * snapShare);
     ranges.push({ start, end: later(start, cut) });
     start = ranges[ranges.length - 1]!.end;
   }
   ranges.push({ start, end });
   return ranges;
+}
+
+/** The first of the ascending numbers that is no less: a plan may have a million runs. */
+function firstReaching(numbers: Float64Array, least: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle]! < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function cutRun(run: WeightedRun, bytes: number, snapBytes: number): Position {

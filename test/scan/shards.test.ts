@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { cutShards, isBefore, type Position, type WeightedRun } from '../../src/scan/shards.ts';
+import { cutShards, isBefore, type Position, type WeightedRun, type WeightedRuns } from '../../src/scan/shards.ts';
 
 const runsArbitrary = fc
   .array(
@@ -26,6 +26,12 @@ const runsArbitrary = fc
     return { runs, end: { file: file + 1, row: 0 } };
   });
 
+/** Runs with the bytes up to and including each. */
+function weighted(runs: readonly WeightedRun[]): WeightedRuns {
+  let sum = 0;
+  return { runs, bytesEnds: Float64Array.from(runs, ({ bytes }) => (sum += bytes)) };
+}
+
 /** Which rows of the runs a range covers, as `file:row`. */
 function covered(runs: readonly WeightedRun[], start: Position, end: Position): string[] {
   return runs.flatMap((run) =>
@@ -38,7 +44,7 @@ function covered(runs: readonly WeightedRun[], start: Position, end: Position): 
 test('shards cover every row exactly once, in order, and come in the number asked for', () => {
   fc.assert(
     fc.property(runsArbitrary, fc.integer({ min: 1, max: 40 }), ({ runs, end }, shards) => {
-      const ranges = cutShards(runs, shards, end);
+      const ranges = cutShards(weighted(runs), shards, end);
       assert.equal(ranges.length, shards);
       const rows = ranges.flatMap((range) => covered(runs, range.start, range.end));
       assert.deepEqual(rows, covered(runs, { file: 0, row: 0 }, end));
@@ -48,7 +54,7 @@ test('shards cover every row exactly once, in order, and come in the number aske
 
 test('one large row group is split below its edges, in about equal parts', () => {
   const run = { file: 0, startRow: 0, rows: 1000, bytes: 8000 };
-  const ranges = cutShards([run], 8, { file: 1, row: 0 });
+  const ranges = cutShards(weighted([run]), 8, { file: 1, row: 0 });
   const sizes = ranges.map(({ start, end }) => covered([run], start, end).length);
   assert.deepEqual(sizes, [125, 125, 125, 125, 125, 125, 125, 125]);
 });
@@ -58,6 +64,6 @@ test('a cut close to the edge of a row group moves onto it', () => {
     { file: 0, startRow: 0, rows: 100, bytes: 1020 },
     { file: 0, startRow: 100, rows: 100, bytes: 980 },
   ];
-  const [first] = cutShards(runs, 2, { file: 1, row: 0 });
+  const [first] = cutShards(weighted(runs), 2, { file: 1, row: 0 });
   assert.deepEqual(first!.end, { file: 0, row: 100 });
 });

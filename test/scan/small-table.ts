@@ -12,14 +12,7 @@ import type { PutRequest } from '../../src/core/requests.ts';
 import type { Batch, Column, WireBatch } from '../../src/scan/arrow/column.ts';
 import { arrowSchemaOf } from '../../src/scan/arrow/iceberg.ts';
 import { createFooterCache } from '../../src/scan/footers.ts';
-import {
-  planScan,
-  type ScanAccess,
-  type ScanInput,
-  type ScanPlan,
-  type ScanServices,
-  type ScanWork,
-} from '../../src/scan/plan.ts';
+import { planScan, type ScanAccess, type ScanInput, type ScanPlan, type ScanServices } from '../../src/scan/plan.ts';
 import type { Position, ShardRange } from '../../src/scan/shards.ts';
 import { type ScanChunk, type StreamOptions, streamRange } from '../../src/scan/stream.ts';
 import { ingest } from '../../src/write/ingest.ts';
@@ -221,13 +214,6 @@ export async function openSmallTable(
   };
 }
 
-/** All of a plan, as a stream of one shard has it. */
-export const wholeWork = (plan: ScanPlan): ScanWork => ({
-  ...plan,
-  files: plan.files.slice(),
-  runs: plan.runs.slice(),
-});
-
 export const wholeRange = (plan: ScanPlan): ShardRange => ({
   start: { file: 0, row: 0 },
   end: { file: plan.files.length, row: 0 },
@@ -251,7 +237,7 @@ export async function chunksOf(
 ): Promise<ScanChunk[]> {
   const limited = { ...streamOptions, rowsLeft: plan.limit, ...options };
   const chunks: ScanChunk[] = [];
-  for await (const chunk of streamRange(wholeWork(plan), range, limited, services, signal)) chunks.push(chunk);
+  for await (const chunk of streamRange(plan, range, limited, services, signal)) chunks.push(chunk);
   return chunks;
 }
 

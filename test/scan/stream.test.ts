@@ -17,7 +17,6 @@ import {
   signal,
   streamOptions,
   wholeRange,
-  wholeWork,
 } from './small-table.ts';
 
 let table: SmallTable;
@@ -130,7 +129,7 @@ test('a stream whose signal is aborted throws CANCELLED instead of ending', asyn
   const plan = await table.plan({});
   const controller = new AbortController();
   const stream = streamRange(
-    wholeWork(plan),
+    plan,
     wholeRange(plan),
     { ...streamOptions, batchRows: 10 },
     table.services,
@@ -148,12 +147,6 @@ test('a file that is gone fails the stream, and a consumer that leaves early end
   const plan = await table.plan({});
   const gone = { ...plan, files: plan.files.slice().map((file) => ({ ...file, path: `${file.path}.gone` })) };
   await assert.rejects(chunksOf(gone, table), (error) => isServiceError(error));
-  for await (const _ of streamRange(
-    wholeWork(plan),
-    wholeRange(plan),
-    { ...streamOptions, batchRows: 5 },
-    table.services,
-    signal,
-  ))
+  for await (const _ of streamRange(plan, wholeRange(plan), { ...streamOptions, batchRows: 5 }, table.services, signal))
     break;
 });

@@ -13,13 +13,8 @@ export interface Slices {
   readonly lengths: Int32Array;
 }
 
-/**
- * The live files of a manifest, column by column, in the order of its entries: about 100 bytes a file, where objects with maps of
- * statistics take tens of kilobytes. Never changed once made, so that any number of plans may share it.
- */
-export interface ManifestColumns {
-  /** Length of every column. */
-  readonly files: number;
+/** Files, column by column: plain data that structured cloning carries to another thread. */
+export interface FileColumns {
   /** What all paths begin with. */
   readonly pathPrefix: string;
   /** The rest of each path in UTF-8, one after the other. */
@@ -30,6 +25,15 @@ export interface ManifestColumns {
   readonly formats: Uint8Array | null;
   readonly rows: Counts;
   readonly bytes: Counts;
+}
+
+/**
+ * The live files of a manifest in the order of its entries: about 100 bytes a file, where objects with maps of statistics take tens
+ * of kilobytes. Never changed once made, so that any number of plans may share it.
+ */
+export interface ManifestColumns extends FileColumns {
+  /** Length of every column. */
+  readonly files: number;
   /** The distinct partition tuples, each with one value per field of the spec; a writer may have spelt one in two ways. */
   readonly tuples: readonly (readonly (Value | null)[])[];
   /** The tuple of each file. */
@@ -56,10 +60,10 @@ export interface ReadColumns {
 
 export const fileFormats = ['parquet', 'avro', 'orc', 'puffin'] as const satisfies readonly DataFile['format'][];
 
-/** The part of a data file that {@link ManifestColumns} has, without statistics. */
+/** The part of a data file that {@link FileColumns} has. */
 export type ColumnarFile = Pick<DataFile, 'path' | 'format' | 'rows' | 'bytes'>;
 
-export function fileAt(columns: ManifestColumns, at: number): ColumnarFile {
+export function fileAt(columns: FileColumns, at: number): ColumnarFile {
   const start = at === 0 ? 0 : columns.pathEnds[at - 1]!;
   const { buffer, byteOffset, byteLength } = columns.pathBytes;
   const rest = Buffer.from(buffer, byteOffset, byteLength).toString('utf8', start, columns.pathEnds[at]!);

@@ -18,15 +18,14 @@ import { rangeColumns } from './range-columns.ts';
 
 export type ManifestStoreLimits = SnapshotLimits & Pick<Limits, 'manifestCacheBytesMax' | 'manifestDecodedBytesMax'>;
 
-/** What planning may take of a turn of the event loop. */
-const sliceMs = 10;
+/** What planning, all of it together, may take of a turn of the event loop. */
+export const planningPace = new Pace(10);
 
 /**
  * Manifest lists and manifests of one object store, as planning reads them. They are never rewritten in place, so what was read of one
  * holds for ever; what is kept is bounded in bytes, and several plans that want the same at once read it once.
  */
 export class ManifestStore {
-  readonly pace = new Pace(sliceMs);
   readonly #objects: ObjectStore;
   readonly #lists: LRUCache<string, readonly ManifestFile[]> | null;
   readonly #manifests: LRUCache<string, LoadedManifest> | null;
@@ -85,7 +84,7 @@ export class ManifestStore {
         types: manifestTypes(metadata, manifest.specId),
         metricsOf: new Set([...wanted.values()].map(({ fieldId }) => fieldId)),
         limits,
-        pace: this.pace,
+        pace: planningPace,
         signal: shared,
       });
       const ranges = new Map(

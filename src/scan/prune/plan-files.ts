@@ -8,10 +8,10 @@ import type { Limits } from '../../core/limits.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { type BoundField, type BoundFilter, boundFields } from '../filter/bound.ts';
 import { type LoadedManifest, rangeKey, rangesOf } from './loaded-manifest.ts';
-import { type ManifestStore, type ManifestStoreLimits, manifestStoreOf } from './manifest-store.ts';
+import { type ManifestStore, type ManifestStoreLimits, manifestStoreOf, planningPace } from './manifest-store.ts';
 import { columnsMayMatch } from './match-columns.ts';
 import { manifestMayMatch, type PartitionPredicate, partitionMayMatch, projectToPartition } from './partition.ts';
-import { type FileSegment, PlannedFiles } from './planned-files.ts';
+import { type PickedFiles, PlannedFiles } from './planned-files.ts';
 
 export interface FilePlanInput {
   readonly metadata: TableMetadata;
@@ -63,7 +63,7 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
   const readOn = async (): Promise<void> => {
     for (let at = wanted[next++]; at !== undefined; at = wanted[next++]) {
       const plan = await planManifest(manifests[at]!, pruning, store, input);
-      kept += plan.segment === null ? 0 : (plan.segment.picked?.length ?? plan.live);
+      kept += plan.taken === null ? 0 : (plan.taken.picked?.length ?? plan.live);
       if (kept > limits.planFilesMax) {
         throw new ServiceError(
           'LIMIT_EXCEEDED',
@@ -71,7 +71,7 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
         );
       }
       perManifest[at] = plan;
-      if (store.pace.isDue) await store.pace.giveWay();
+      if (planningPace.isDue) await planningPace.giveWay();
       throwIfCancelled(signal);
     }
   };
@@ -83,7 +83,7 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
   const plans = perManifest.filter((plan) => plan !== null);
   const filesTotal = plans.reduce((sum, plan) => sum + plan.live, 0);
   return {
-    files: new PlannedFiles(plans.flatMap(({ segment }) => segment ?? [])),
+    files: new PlannedFiles(plans.flatMap(({ taken }) => taken ?? [])),
     filesTotal,
     filesPruned: filesTotal - kept,
     manifestsPruned: plans.filter((plan) => plan.pruned).length,
@@ -92,7 +92,7 @@ export async function planFiles(input: FilePlanInput): Promise<FilePlan> {
 
 interface ManifestPlan {
   /** Null where none of its files is taken. */
-  readonly segment: FileSegment | null;
+  readonly taken: PickedFiles | null;
   readonly live: number;
   readonly pruned: boolean;
 }
@@ -114,7 +114,7 @@ function prunedManifest(
 ): ManifestPlan | null {
   if (pruning === null || addedFiles === null || existingFiles === null) return null;
   if (manifestMayMatch(pruning.predicates.get(specId)!, partitions)) return null;
-  return { segment: null, live: addedFiles + existingFiles, pruned: true };
+  return { taken: null, live: addedFiles + existingFiles, pruned: true };
 }
 
 async function planManifest(
@@ -127,9 +127,9 @@ async function planManifest(
   const known = store.known(file, metadata);
   let manifest = known ?? (await store.load(file, metadata, fields, limits, signal));
   const live = manifest.columns.files;
-  if (pruning === null) return { segment: { manifest, picked: null }, live, pruned: false };
+  if (pruning === null) return { taken: { manifest, picked: null }, live, pruned: false };
   const mask = partitionMask(manifest, pruning.predicates.get(file.specId)!);
-  if (!mask.includes(1)) return { segment: null, live, pruned: false };
+  if (!mask.includes(1)) return { taken: null, live, pruned: false };
   // The statistics are read only where the partitions leave a file over.
   if (fields.some((field) => !manifest.ranges.has(rangeKey(field)))) {
     manifest = await store.load(file, metadata, fields, limits, signal);
@@ -138,7 +138,7 @@ async function planManifest(
   const matches = columnsMayMatch(pruning.filter, live, (field) => rangesOf(ranges, field));
   for (let at = 0; at < live; at++) mask[at]! &= matches[at]!;
   const picked = placesOf(mask);
-  return { segment: { manifest, picked: picked.length === live ? null : picked }, live, pruned: false };
+  return { taken: { manifest, picked: picked.length === live ? null : picked }, live, pruned: false };
 }
 
 /** Asks each distinct partition tuple once. */

@@ -43,7 +43,7 @@ export function flightInfo(
     descriptor,
     endpoints: endpoints(principal, request, planned, services),
     totalRecords: rows ?? -1,
-    totalBytes: rows === null || plan.limit !== null ? -1 : plan.size.bytes,
+    totalBytes: rows === null || plan.limit !== null ? -1 : (plan.bytesEnds.at(-1) ?? 0),
     ordered: request.ordered,
     appMetadata: new TextEncoder().encode(JSON.stringify(planFacts(planned))),
   };

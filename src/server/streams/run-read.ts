@@ -8,7 +8,7 @@ import { sliceColumn } from '../../scan/arrow/kernels/slice.ts';
 import type { ScanServices, ScanWork } from '../../scan/plan.ts';
 import type { Position } from '../../scan/shards.ts';
 import { type ScanChunk, streamRange } from '../../scan/stream.ts';
-import type { StreamSpec } from './stream-spec.ts';
+import { type StreamSpec, scanWorkOf } from './stream-spec.ts';
 import type { CursorSealer } from './tickets.ts';
 
 /** One IPC message on its way out; `appMetadata` only with record batches. */
@@ -89,7 +89,7 @@ async function* chunksOf(
     passFrom: form.compression === 'zstd' ? dropRows : null,
   };
   let toDrop = dropRows;
-  for await (const chunk of streamRange(work, range, options, { ...scan, onRead: scanned }, signal)) {
+  for await (const chunk of streamRange(scanWorkOf(work), range, options, { ...scan, onRead: scanned }, signal)) {
     const { rows } = chunk.batch;
     if (toDrop >= rows) toDrop -= rows;
     else {
@@ -113,7 +113,7 @@ const tail = (batch: WireBatch, from: number): WireBatch => ({
   }),
 });
 
-const emptyBatch = ({ schemas: { arrow } }: ScanWork): WireBatch => ({
+const emptyBatch = ({ schemas: { arrow } }: Pick<ScanWork, 'schemas'>): WireBatch => ({
   schema: arrow,
   rows: 0,
   columns: arrow.fields.map((field) => nullColumn(field.type, 0)),

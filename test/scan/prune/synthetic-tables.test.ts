@@ -12,6 +12,7 @@ import { isLive, manifestTypes, readEntries, readSnapshotManifests } from '../..
 import { isServiceError } from '../../../src/core/errors.ts';
 import { parseFilter } from '../../../src/core/expression/parse.ts';
 import { defaultLimits } from '../../../src/core/limits.ts';
+import { FileList, unpackFiles, WholeFiles } from '../../../src/scan/file-list.ts';
 import { bindFilter } from '../../../src/scan/filter/bind.ts';
 import type { BoundFilter } from '../../../src/scan/filter/bound.ts';
 import { metricsMayMatch, metricsMustMatch } from '../../../src/scan/prune/metrics.ts';
@@ -139,19 +140,40 @@ test('files are the same asked for one by one, in parts or all, and kept as they
       all,
     );
     assert.equal(found.at(all.length), undefined);
-    assert.deepEqual([...found.kept()], all);
     const runs = all.map(({ rows, bytes }, file) => ({ file, rowGroup: null, startRow: 0, rows, bytes }));
-    assert.deepEqual([...found.runs()], runs);
-    assert.deepEqual(found.runs().slice(5, 50), runs.slice(5, 50));
-    assert.equal(found.runs().at(runs.length), undefined);
+    const whole = new WholeFiles(found);
+    assert.deepEqual([...whole], runs);
+    assert.deepEqual(whole.slice(5, 50), runs.slice(5, 50));
+    assert.equal(whole.at(runs.length), undefined);
+    assert.deepEqual([...found.kept().files], all);
+  }
+});
+
+test('files in columns are the same once they were cloned to another thread, in whole and in parts', async () => {
+  for (const text of [null, 'label >= 4']) {
+    const { files: found } = await plan(text);
+    const many = new FileList(Array.from({ length: 20 }, () => found.segments).flat());
+    assert.ok(many.length > 1_500);
+    for (const [start, end] of [
+      [0, many.length],
+      [7, many.length - 3],
+    ] as const) {
+      const packed = structuredClone(many.pack(start, end));
+      assert.equal(packed.kind, 'columns');
+      assert.deepEqual([...unpackFiles(packed)], many.slice(start, end));
+    }
+    const few = structuredClone(found.pack(60, 61));
+    assert.equal(few.kind, 'objects');
+    assert.deepEqual([...unpackFiles(few)], found.slice(60, 61));
   }
 });
 
 test('a plan of few files of many keeps none of the others in memory', async () => {
-  const { files: one } = await plan('id = 31234567');
-  assert.ok(Array.isArray(one.kept()));
-  const { files: all } = await plan(null);
-  assert.ok(!Array.isArray(all.kept()) && all.memory < files.length * 400, `${all.memory} bytes`);
+  const one = (await plan('id = 31234567')).files.kept();
+  assert.ok(Array.isArray(one.files) && one.memory < 1_000);
+  const { segments } = (await plan(null)).files;
+  const sparse = segments.map((segment) => ({ ...segment, picked: Uint32Array.of(3, 5), count: 2 }));
+  assert.equal(new FileList(Array.from({ length: 100 }, () => sparse).flat()).pack(0, 2_000).kind, 'objects');
 });
 
 test('statistics are read only of the manifests that partitions leave over, and once for each field', async () => {
