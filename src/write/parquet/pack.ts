@@ -33,7 +33,7 @@ export const hydrated = (parts: readonly (readonly Column[])[]): Column[][] =>
  * Copies the rows of all parts, one after another, into one memory that can move to another thread at once. Parts have columns of equal
  * types without dictionaries.
  */
-export function packColumns(parts: readonly (readonly Column[])[], memory: ArrayBuffer): Column[] {
+export function packColumns(parts: readonly (readonly Column[])[], memory: ArrayBufferLike): Column[] {
   const arena = new Arena(memory);
   return parts[0]!.map((_, at) =>
     packColumn(
@@ -44,10 +44,10 @@ export function packColumns(parts: readonly (readonly Column[])[], memory: Array
 }
 
 class Arena {
-  readonly #memory: ArrayBuffer;
+  readonly #memory: ArrayBufferLike;
   #at = 0;
 
-  constructor(memory: ArrayBuffer) {
+  constructor(memory: ArrayBufferLike) {
     this.#memory = memory;
   }
 

@@ -7,6 +7,6 @@ import { encodeInWasm } from './wasm-row-group.ts';
 /**
  * Encodes a row group on this thread, which it holds for tens of milliseconds per 16 MB. Its pages may lie in `memory`, of any size.
  */
-export function encodeRowGroup(job: RowGroupJob, memory: ArrayBuffer): EncodedRowGroup {
+export function encodeRowGroup(job: RowGroupJob, memory: ArrayBufferLike): EncodedRowGroup {
   return isPageCodec(job.options.codec) ? encodePages(job, memory) : encodeInWasm(job);
 }

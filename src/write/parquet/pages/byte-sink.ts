@@ -1,9 +1,9 @@
 /** Bytes that grow at their end; what was appended is copied. */
 export class ByteSink {
-  #bytes: Uint8Array<ArrayBuffer>;
+  #bytes: Uint8Array;
   length = 0;
 
-  constructor(memory: ArrayBuffer) {
+  constructor(memory: ArrayBufferLike) {
     this.#bytes = new Uint8Array(memory);
   }
 

@@ -29,7 +29,7 @@ interface Prepared {
  * grows by at most {@link passGrowthMax}; every other column has a dictionary where that makes it smaller. The pages lie in `memory`
  * as far as it suffices.
  */
-export function encodePages(job: RowGroupJob, memory: ArrayBuffer): EncodedRowGroup {
+export function encodePages(job: RowGroupJob, memory: ArrayBufferLike): EncodedRowGroup {
   const { fields, columns, rows, options } = job;
   const { codec } = options;
   if (!isPageCodec(codec)) throw new ServiceError('INTERNAL', `pages cannot be compressed with ${codec}`);

@@ -5,12 +5,10 @@ import { type EncodeCall, type EncodeReply, failureOf } from './messages.ts';
 
 const port = parentPort!;
 
-port.on('message', ({ id, job, memory, output }: EncodeCall) => {
+port.on('message', ({ id, job, output }: EncodeCall) => {
   try {
-    const group = encodeRowGroup(job, output);
-    const buffers = new Set(group.pages.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer));
-    port.postMessage({ id, kind: 'done', group, memory } satisfies EncodeReply, [...buffers, memory]);
+    port.postMessage({ id, kind: 'done', group: encodeRowGroup(job, output) } satisfies EncodeReply);
   } catch (error) {
-    port.postMessage({ id, kind: 'failed', ...failureOf(error), memory } satisfies EncodeReply, [memory]);
+    port.postMessage({ id, kind: 'failed', ...failureOf(error) } satisfies EncodeReply);
   }
 });

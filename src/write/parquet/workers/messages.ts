@@ -4,14 +4,13 @@ import type { RowGroupJob } from '../row-group-job.ts';
 
 export interface EncodeCall {
   readonly id: number;
+  /** Its columns lie in shared memory. */
   readonly job: RowGroupJob;
-  /** What the job's columns lie in; it comes back with the answer. */
-  readonly memory: ArrayBuffer;
   /** Where the pages go if there is room. */
-  readonly output: ArrayBuffer;
+  readonly output: SharedArrayBuffer;
 }
 
-export type EncodeReply = { readonly id: number; readonly memory: ArrayBuffer } & (
+export type EncodeReply = { readonly id: number } & (
   | { readonly kind: 'done'; readonly group: EncodedRowGroup }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly cause: string }
 );
