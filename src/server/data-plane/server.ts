@@ -142,7 +142,8 @@ const late = (): ServiceError => new ServiceError('DEADLINE_EXCEEDED', 'the dead
 function refuseForeign(stream: ServerHttp2Stream, httpStatus: number): void {
   stream.on('error', () => {});
   stream.resume();
-  stream.respond({ ':status': httpStatus }, { endStream: true });
+  stream.respond({ ':status': httpStatus, 'content-type': 'text/plain' });
+  stream.end('This port speaks gRPC: it carries the data of Arrow Flight.\n');
   // At once, the reset would overtake the response.
   setTimeout(() => stream.close(), foreignLingerMs).unref();
 }
