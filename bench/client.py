@@ -15,6 +15,9 @@ Modes
             `firstOnly`: a scan ends with its first batch.
   stall     opens `streams` streams of `request` over `connections` connections, reads none of them, prints {"ready": true} and holds
             them until the next line of input: {"held": N}.
+  plan      asks for `warm` once and then `calls` times for `request`, reading nothing: {"rows" (files that the plan kept), "bytes": 0, …}.
+  resume    reads `request` to its middle of `rows`, cancels, prints {"ready": true}, and at the next line of input reads the rest from
+            the last batch's cursor: {"rows" (of the rest), "bytes", …}.
   put       sends the Arrow file `data` `times` times to the command `put` (JSON; its "table" and "idempotency_key" are completed):
             {"rows", "bytes", "wall_s", "client_cpu_s", "scan_ms"}, after the same {"ready": true}."""
 import json
@@ -50,16 +53,19 @@ class Reader:
         return self.clients[uri]
 
     def bulk(self, endpoint: fl.FlightEndpoint) -> fl.FlightClient:
+        return self.connection(self.only or self.address(endpoint))
+
+    def address(self, endpoint: fl.FlightEndpoint) -> str:
+        """Where an endpoint points; where one plans, if it names nothing else."""
         named = [location.uri.decode() for location in endpoint.locations]
-        uri = next((uri for uri in named if uri != REUSE), self.uri)
-        if self.rewrite:
-            uri = self.rewrite[uri]
-        return self.connection(self.only or uri)
+        uri = next((uri for uri in named if uri != REUSE), None)
+        if uri is None:
+            return self.uri
+        return self.rewrite[uri] if self.rewrite else uri
 
     def keep_to_first(self, request: dict) -> None:
         """From now on, all bulk calls go where the first endpoint of the request points."""
-        named = [location.uri.decode() for location in self.plan(request).endpoints[0].locations]
-        self.only = next((uri for uri in named if uri != REUSE), self.uri)
+        self.only = self.address(self.plan(request).endpoints[0])
 
     def plan(self, request: dict) -> fl.FlightInfo:
         descriptor = fl.FlightDescriptor.for_command(json.dumps(request).encode())
@@ -177,6 +183,48 @@ def put(job: dict) -> dict:
     return {**counts, "wall_s": wall_s, "client_cpu_s": client_cpu_s, "scan_ms": put_ms}
 
 
+def plan(job: dict) -> dict:
+    reader, plan_ms, files = Reader(job), [], 0
+    reader.plan(job["warm"])
+
+    def ask(_: int) -> None:
+        nonlocal files
+        for _ in range(job["calls"]):
+            start = time.perf_counter()
+            info = reader.plan(job["request"])
+            plan_ms.append((time.perf_counter() - start) * 1e3)
+            files = json.loads(info.app_metadata)["files"]
+
+    wait_for_go()
+    wall_s, client_cpu_s = timed(1, ask)
+    return {"rows": files, "bytes": 0, "wall_s": wall_s, "client_cpu_s": client_cpu_s, "scan_ms": plan_ms}
+
+
+def resume(job: dict) -> dict:
+    reader, rows, cursor = Reader(job), 0, ""
+    [endpoint] = reader.plan(job["request"]).endpoints
+    stream = reader.chunks(endpoint)
+    for chunk in stream:
+        rows += chunk.data.num_rows
+        cursor = json.loads(chunk.app_metadata.to_pybytes())["cursor"]
+        if rows >= job["rows"] // 2:
+            stream.cancel()
+            break
+    rest = {"rows": 0, "bytes": 0}
+
+    def read_rest(_: int) -> None:
+        headers = [(b"authorization", f"Bearer {job['token']}".encode()), (b"headrace-cursor", cursor.encode())]
+        for chunk in reader.bulk(endpoint).do_get(endpoint.ticket, fl.FlightCallOptions(headers=headers)):
+            rest["rows"] += chunk.data.num_rows
+            rest["bytes"] += chunk.data.nbytes
+
+    wait_for_go()
+    wall_s, client_cpu_s = timed(1, read_rest)
+    if rows + rest["rows"] != job["rows"]:
+        raise ValueError(f"{rows} rows before and {rest['rows']} after the interruption are not {job['rows']}")
+    return {**rest, "wall_s": wall_s, "client_cpu_s": client_cpu_s, "scan_ms": [wall_s * 1e3]}
+
+
 def content_hash(job: dict) -> dict:
     content, size, reader = ContentHash(), 0, Reader(job)
     for endpoint in reader.plan(job["request"]).endpoints:
@@ -192,7 +240,7 @@ def locations(job: dict) -> dict:
     return {"locations": sorted(named - {REUSE})}
 
 
-MODES = {"hash": content_hash, "locations": locations, "measure": measure, "stall": stall, "put": put}
+MODES = {"hash": content_hash, "locations": locations, "measure": measure, "stall": stall, "plan": plan, "resume": resume, "put": put}
 
 if __name__ == "__main__":
     # Not iterated over: iterating reads ahead, and a measurement waits for a line of its own.

@@ -54,6 +54,13 @@ export interface Measurement {
   readonly callMs: readonly number[];
 }
 
+/** What each part of an interrupted scan read; bytes as the server's system calls count them. */
+export interface Resumption {
+  readonly rowsBefore: number;
+  readonly rowsAfter: number;
+  readonly after: Measurement;
+}
+
 /** Addresses to go to instead of those that a server names. */
 export type Rewrite = Readonly<Record<string, string>>;
 
@@ -67,13 +74,17 @@ export interface Client extends AsyncDisposable {
   /** Connects and warms up, then counts what the job costs server and client. */
   stream(job: StreamJob): Promise<Measurement>;
   put(job: PutJob): Promise<Measurement>;
+  /** Plans, without reading. The measurement's rows are the files that one plan kept. */
+  plan(request: BenchRequest, calls: number, warm: BenchRequest): Promise<Measurement>;
+  /** Reads a scan up to its middle, cancels it, and reads the rest from its cursor. */
+  resume(request: BenchRequest, rows: number): Promise<Resumption>;
   /** Opens streams that nobody reads. They are held until the answer is disposed. */
   stall(request: BenchRequest, streams: number, connections: number): Promise<AsyncDisposable>;
 }
 
 /** A client of a server, reached through other addresses where `rewrite` names them. */
 export function openClient(contender: Contender, rewrite: Rewrite = {}): Client {
-  const { name, token, roots, pid } = contender;
+  const { name, token, roots } = contender;
   const client = startChild(python, [script]);
   const where = { uri: rewrite[contender.uri] ?? contender.uri, token, roots, rewrite };
   const adapt = <T extends BenchRequest>(request: T): T =>
@@ -83,7 +94,7 @@ export function openClient(contender: Contender, rewrite: Rewrite = {}): Client 
   const measured = async (job: object): Promise<Measurement> => {
     send(job);
     await answer();
-    return await measureGo(client, contender);
+    return await measureJob(client, contender);
   };
   return {
     name,
@@ -97,7 +108,19 @@ export function openClient(contender: Contender, rewrite: Rewrite = {}): Client 
       return ((await answer()) as { readonly locations: readonly string[] }).locations;
     },
     stream: (job) => measured({ mode: 'measure', ...job, request: adapt(job.request), warm: adapt(job.warm) }),
-    put: (job) => measured({ mode: 'put', ...job }),
+    put: (job) =>
+      measured({
+        mode: 'put',
+        ...job,
+        ...(contender.putUri && { uri: rewrite[contender.putUri] ?? contender.putUri }),
+      }),
+    plan: (request, calls, warm) => measured({ mode: 'plan', request: adapt(request), calls, warm: adapt(warm) }),
+    async resume(request, rows) {
+      send({ mode: 'resume', request: adapt(request), rows });
+      await answer();
+      const after = await measureJob(client, contender);
+      return { rowsBefore: rows - after.rows, rowsAfter: after.rows, after };
+    },
     async stall(request, streams, connections) {
       send({ mode: 'stall', request: adapt(request), streams, connections });
       await answer();
@@ -110,28 +133,32 @@ export function openClient(contender: Contender, rewrite: Rewrite = {}): Client 
     },
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
+}
 
-  async function measureGo(child: Child, { cacheBytes }: Contender): Promise<Measurement> {
-    await resetPeakMemory(pid);
-    const [cpu, read] = [await readCpu(pid), await readBytes(pid)];
-    child.send('go\n');
-    const { rows, bytes, wall_s, client_cpu_s, scan_ms } = (await answer()) as Answer;
-    const serverCpuS = cpuSecondsBetween(cpu, await readCpu(pid));
-    const readAfter = await readBytes(pid);
-    const rssMb = await peakMemoryMb(pid);
-    const cachedMb = ((await cacheBytes?.()) ?? 0) / 1e6;
-    return {
-      rows,
-      bytes,
-      wallS: wall_s,
-      serverCpuS,
-      clientCpuS: client_cpu_s,
-      rssMb,
-      rssOutsideCacheMb: rssMb - cachedMb,
-      readBytes: read === null || readAfter === null ? null : readAfter - read,
-      callMs: scan_ms,
-    };
-  }
+/** Has a process that is ready do the job that it was given, and counts what that costs the server (or the process itself). */
+export async function measureJob(
+  child: Child,
+  { pid, cacheBytes }: Pick<Contender, 'pid' | 'cacheBytes'>,
+): Promise<Measurement> {
+  await resetPeakMemory(pid);
+  const [cpu, read] = [await readCpu(pid), await readBytes(pid)];
+  child.send('go\n');
+  const { rows, bytes, wall_s, client_cpu_s, scan_ms } = JSON.parse(await child.line(answerTimeoutMs)) as Answer;
+  const serverCpuS = cpuSecondsBetween(cpu, await readCpu(pid));
+  const readAfter = await readBytes(pid);
+  const rssMb = await peakMemoryMb(pid);
+  const cachedMb = ((await cacheBytes?.()) ?? 0) / 1e6;
+  return {
+    rows,
+    bytes,
+    wallS: wall_s,
+    serverCpuS,
+    clientCpuS: client_cpu_s,
+    rssMb,
+    rssOutsideCacheMb: rssMb - cachedMb,
+    readBytes: read === null || readAfter === null ? null : readAfter - read,
+    callMs: scan_ms,
+  };
 }
 
 interface Answer {

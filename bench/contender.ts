@@ -3,6 +3,8 @@ export interface Contender extends AsyncDisposable {
   readonly name: string;
   readonly pid: number;
   readonly uri: string;
+  /** Where DoPut goes; absent = to `uri`. */
+  readonly putUri?: string;
   /** Null where the server asks for none. */
   readonly token: string | null;
   /** PEM file of the authority that the server's certificate is from; null = no TLS. */

@@ -20,7 +20,12 @@ export interface Contenders extends AsyncDisposable {
 
 export function openContenders(
   inputs: ReadonlyMap<string, Input>,
-  options: Pick<ServerOptions, 'profiles' | 'policies' | 'env'>,
+  {
+    rivalArguments = {},
+    ...options
+  }: Pick<ServerOptions, 'profiles' | 'policies' | 'env'> & {
+    readonly rivalArguments?: Readonly<Record<string, readonly string[]>>;
+  },
 ): Contenders {
   const resources = new AsyncDisposableStack();
   const clients = new Map<string, Promise<Client>>();
@@ -47,7 +52,7 @@ export function openContenders(
       kept(clients, name, async () => {
         const { kind, tls } = serverOf(name);
         const server = await kept(servers, `${kind} ${tls}`, async () =>
-          resources.use(await startRival(name, inputs, tls ? await certificate() : null)),
+          resources.use(await startRival(name, inputs, tls ? await certificate() : null, rivalArguments[kind])),
         );
         // The server is shared by names that differ in what they ask it for, and is not this client's to end.
         return client({ ...server, name, compression: name.endsWith('-zstd') ? 'zstd' : null });

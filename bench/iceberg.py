@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 
+from column_bytes import column_bytes
+
 
 def main(folder: str, name: str, file: str) -> None:
     warehouse = Path(folder).resolve()
@@ -16,12 +18,7 @@ def main(folder: str, name: str, file: str) -> None:
     table = catalog.create_table(f"bench.{name}", schema=data.schema_arrow, location=f"file://{warehouse}/{name}")
     table.add_files([f"file://{Path(file).resolve()}"])
     arrow_bytes = sum(batch.nbytes for batch in data.iter_batches())
-    chunks = [data.metadata.row_group(at) for at in range(data.num_row_groups)]
-    column_bytes = {
-        name: sum(group.column(at).total_compressed_size for group in chunks)
-        for at, name in enumerate(data.schema_arrow.names)
-    }
-    counts = {"rows": data.metadata.num_rows, "arrowBytes": arrow_bytes, "columnBytes": column_bytes}
+    counts = {"rows": data.metadata.num_rows, "arrowBytes": arrow_bytes, "columnBytes": column_bytes([file])}
     answer = {"metadata": table.metadata_location, **counts}
     print(json.dumps(answer))
 

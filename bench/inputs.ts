@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -25,7 +25,7 @@ export interface Input {
 }
 
 const folder = join(repository, 'build/bench/inputs');
-const generators = ['table.py', 'iceberg.py', 'inputs.ts'];
+const generators = ['table.py', 'iceberg.py', 'column_bytes.py', 'inputs.ts'];
 const generateTimeoutMs = 600_000;
 
 /** The benchmark table of so many rows, made once and kept below `build/`. */
@@ -61,4 +61,13 @@ export async function filesHash(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   for (const file of files) await pipeline(createReadStream(file), hash, { end: false });
   return hash.digest('hex');
+}
+
+/** A table's rows as an Arrow file, made once beside its first data file. */
+export async function prepareArrowFile({ files: [first] }: Input): Promise<string> {
+  const file = `${first!}.arrow`;
+  if (existsSync(file)) return file;
+  await runChild(python, [join(import.meta.dirname, 'arrow_file.py'), first!, `${file}.part`], generateTimeoutMs);
+  await rename(`${file}.part`, file);
+  return file;
 }

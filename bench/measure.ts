@@ -41,7 +41,7 @@ export async function measureStreams(
   const contents = await agreedContents(variant, [ours, ...rivals]);
   const content = contents.get(ours)!;
   const runner = (client: Client): Runner =>
-    streamRunner(variant, client, contents.get(client)!, scansOf(variant, content, size), size);
+    streamRunner(variant, client, { ...content, rows: contents.get(client)!.rows }, size);
   const about = { name: variant.name, rows: content.rows, resultHash: content.hash };
   return await interleave(about, runner(ours), rivals.map(runner), size.pairs);
 }
@@ -57,7 +57,9 @@ function scansOf(
   return Math.max(1, Math.ceil(size.sampleBytes / (scanBytes * (divide ? 1 : streams))));
 }
 
-function streamRunner(variant: StreamVariant, client: Client, { rows }: Content, scans: number, size: Size): Runner {
+/** Samples of one server whose scan holds `content`: its rows are checked, its bytes say how many scans make a sample. */
+export function streamRunner(variant: StreamVariant, client: Client, content: Content, size: Size): Runner {
+  const scans = scansOf(variant, content, size);
   const { request, warm, streams, divide = false, oneConnection = false, firstOnly = false } = variant;
   const wholes = scans * (divide ? 1 : streams);
   const job: StreamJob = {
@@ -68,8 +70,8 @@ function streamRunner(variant: StreamVariant, client: Client, { rows }: Content,
     name: client.name,
     async sample() {
       const measured = await client.stream(job);
-      if (!firstOnly && measured.rows !== rows * wholes) {
-        throw new Error(`${client.name} sent ${measured.rows} rows of ${rows * wholes} (${variant.name})`);
+      if (!firstOnly && measured.rows !== content.rows * wholes) {
+        throw new Error(`${client.name} sent ${measured.rows} rows of ${content.rows * wholes} (${variant.name})`);
       }
       const bytes = variant.perScanned ? variant.scannedBytes * wholes : measured.bytes;
       return sampleOf(measured, { streams, bytes, calls: wholes, leastReadBytes: variant.leastReadBytes });

@@ -16,8 +16,13 @@ import type { Subject } from './subject.ts';
 const subjects: ReadonlyMap<string, () => Promise<{ readonly subject: Subject }>> = new Map([
   ['hot-stream', () => import('./subjects/hot-stream.ts')],
   ['cold-stream', () => import('./subjects/cold-stream.ts')],
+  ['passthrough', () => import('./subjects/passthrough.ts')],
   ['projection', () => import('./subjects/projection.ts')],
   ['selective', () => import('./subjects/selective.ts')],
+  ['masked', () => import('./subjects/masked.ts')],
+  ['ingest', () => import('./subjects/ingest.ts')],
+  ['wan', () => import('./subjects/wan.ts')],
+  ['many-streams', () => import('./subjects/many-streams.ts')],
 ]);
 
 export const subjectNames: readonly string[] = [...subjects.keys()];

@@ -73,15 +73,22 @@ export async function startHeadrace(
       },
     ),
   );
-  const { flight, http: httpPort } = JSON.parse(await server.line(readyTimeoutMs)) as {
+  const {
+    flight,
+    data,
+    http: httpPort,
+  } = JSON.parse(await server.line(readyTimeoutMs)) as {
+    readonly data: number;
     readonly flight: number;
     readonly http: number;
   };
   const owned = resources.move();
+  const at = (port: number): string => `${certificate === null ? 'grpc+tcp' : 'grpc+tls'}://127.0.0.1:${port}`;
   const contender: Contender = {
     name: 'headrace',
     pid: server.pid,
-    uri: `${certificate === null ? 'grpc+tcp' : 'grpc+tls'}://127.0.0.1:${flight}`,
+    uri: at(flight),
+    putUri: at(data),
     token,
     roots: certificate?.cert ?? null,
     ...(cache && { cacheBytes: () => cachedBytes(httpPort, certificate) }),

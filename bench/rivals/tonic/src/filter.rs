@@ -51,7 +51,11 @@ impl Comparison {
     fn bound(&self, file: &ArrowReaderMetadata, largest: bool, compare: Compare) -> Result<BooleanArray, ArrowError> {
         let column = StatisticsConverter::try_new(&self.term, file.schema(), file.parquet_schema())?;
         let groups = file.metadata().row_groups().iter();
-        let bounds = if largest { column.row_group_maxes(groups)? } else { column.row_group_mins(groups)? };
+        let bounds = if largest {
+            column.row_group_maxes(groups)?
+        } else {
+            column.row_group_mins(groups)?
+        };
         compare(&bounds, &self.literal(bounds.data_type())?)
     }
 }
@@ -99,16 +103,24 @@ impl Filter {
     /// The row groups that statistics do not rule out.
     pub fn row_groups(&self, file: &ArrowReaderMetadata) -> Result<Vec<usize>, ArrowError> {
         let passing = self.may_pass(file)?;
-        Ok((0..passing.len()).filter(|&at| passing.is_null(at) || passing.value(at)).collect())
+        Ok((0..passing.len())
+            .filter(|&at| passing.is_null(at) || passing.value(at))
+            .collect())
     }
 
     /// Reads the filter's columns first and the others only where a row passes.
     pub fn row_filter(&self, schema: &SchemaRef, file: &ArrowReaderMetadata) -> Result<RowFilter, ArrowError> {
         let mut names = Vec::new();
         self.columns(&mut names);
-        let roots = names.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let roots = names
+            .iter()
+            .map(|name| schema.index_of(name))
+            .collect::<Result<Vec<_>, _>>()?;
         let mask = ProjectionMask::roots(file.parquet_schema(), roots);
         let filter = self.clone();
-        Ok(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, move |batch| filter.rows(&batch)))]))
+        Ok(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(
+            mask,
+            move |batch| filter.rows(&batch),
+        ))]))
     }
 }

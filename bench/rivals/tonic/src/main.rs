@@ -33,7 +33,8 @@ async fn main() -> Result<(), Failure> {
         match argument.as_str() {
             "--memory" => in_memory = true,
             "--tls" => {
-                let mut file = || std::fs::read(arguments.next().ok_or("--tls takes CERT.pem KEY.pem")?).map_err(Failure::from);
+                let mut file =
+                    || std::fs::read(arguments.next().ok_or("--tls takes CERT.pem KEY.pem")?).map_err(Failure::from);
                 identity = Some(Identity::from_pem(file()?, file()?));
             }
             pair => {
@@ -48,14 +49,19 @@ async fn main() -> Result<(), Failure> {
     if let Some(identity) = identity {
         server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
     }
-    let service = FlightServiceServer::new(Service { tables: Arc::new(tables) });
+    let service = FlightServiceServer::new(Service {
+        tables: Arc::new(tables),
+    });
     let connections = TcpListenerStream::new(listener).map(|connection| connection.and_then(without_delay));
     println!("{{\"ready\":true,\"flight\":{port}}}");
     let input_ended = async {
         let mut byte = [0];
         while matches!(tokio::io::stdin().read(&mut byte).await, Ok(1)) {}
     };
-    Ok(server.add_service(service).serve_with_incoming_shutdown(connections, input_ended).await?)
+    Ok(server
+        .add_service(service)
+        .serve_with_incoming_shutdown(connections, input_ended)
+        .await?)
 }
 
 fn without_delay(connection: tokio::net::TcpStream) -> std::io::Result<tokio::net::TcpStream> {

@@ -41,7 +41,7 @@ const BATCH_ROWS: usize = 8_192;
 const BATCHES_AHEAD: usize = 4;
 
 pub struct Table {
-    file: File,
+    path: String,
     metadata: ArrowReaderMetadata,
     /// All rows, where the server serves from memory.
     batches: Option<Vec<RecordBatch>>,
@@ -52,23 +52,38 @@ impl Table {
         let file = File::open(path)?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
         let batches = if in_memory {
-            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone());
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
             Some(reader.with_batch_size(BATCH_ROWS).build()?.collect::<Result<_, _>>()?)
         } else {
             None
         };
-        Ok(Table { file, metadata, batches })
+        Ok(Table {
+            path: path.to_owned(),
+            metadata,
+            batches,
+        })
     }
 
     fn roots(&self, request: &Request) -> Result<Option<Vec<usize>>, Failure> {
-        let Some(columns) = &request.columns else { return Ok(None) };
-        Ok(Some(columns.iter().map(|name| self.metadata.schema().index_of(name)).collect::<Result<_, _>>()?))
+        let Some(columns) = &request.columns else {
+            return Ok(None);
+        };
+        Ok(Some(
+            columns
+                .iter()
+                .map(|name| self.metadata.schema().index_of(name))
+                .collect::<Result<_, _>>()?,
+        ))
     }
 
     pub fn schema(&self, request: &Request) -> Result<SchemaRef, Failure> {
-        let Some(roots) = self.roots(request)? else { return Ok(self.metadata.schema().clone()) };
+        let Some(roots) = self.roots(request)? else {
+            return Ok(self.metadata.schema().clone());
+        };
         let all = self.metadata.schema().fields();
-        Ok(Arc::new(Schema::new(roots.iter().map(|&root| all[root].clone()).collect::<Vec<_>>())))
+        Ok(Arc::new(Schema::new(
+            roots.iter().map(|&root| all[root].clone()).collect::<Vec<_>>(),
+        )))
     }
 
     pub fn read(&self, request: &Request) -> Result<Batches, Failure> {
@@ -101,10 +116,11 @@ impl Table {
         let roots = self.roots(request)?;
         let mut readers = Vec::new();
         for &group in share(&groups, request) {
-            let mut reader =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.metadata.clone())
-                    .with_batch_size(BATCH_ROWS)
-                    .with_row_groups(vec![group]);
+            // Opened for each reader: clones of a file share its position, which readers in several threads would move for one another.
+            let file = File::open(&self.path)?;
+            let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_batch_size(BATCH_ROWS)
+                .with_row_groups(vec![group]);
             if let Some(roots) = &roots {
                 reader = reader.with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), roots.clone()));
             }
@@ -136,7 +152,11 @@ fn in_order(batch: RecordBatch, order: &SchemaRef) -> Result<RecordBatch, Flight
         return Ok(batch);
     }
     let schema = batch.schema();
-    let columns = order.fields().iter().map(|field| schema.index_of(field.name())).collect::<Result<Vec<_>, _>>()?;
+    let columns = order
+        .fields()
+        .iter()
+        .map(|field| schema.index_of(field.name()))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(batch.project(&columns)?)
 }
 

@@ -28,7 +28,9 @@ fn refused(error: impl Into<Failure>) -> Status {
 
 impl Service {
     fn table(&self, request: &Request) -> Result<&Table, Status> {
-        self.tables.get(&request.table).ok_or_else(|| Status::not_found(request.table.clone()))
+        self.tables
+            .get(&request.table)
+            .ok_or_else(|| Status::not_found(request.table.clone()))
     }
 }
 
@@ -46,7 +48,10 @@ impl FlightService for Service {
         let descriptor = call.into_inner();
         let mut request: Request = serde_json::from_slice(&descriptor.cmd).map_err(refused)?;
         let schema = self.table(&request)?.schema(&request).map_err(refused)?;
-        let mut info = FlightInfo::new().try_with_schema(&schema).map_err(refused)?.with_descriptor(descriptor);
+        let mut info = FlightInfo::new()
+            .try_with_schema(&schema)
+            .map_err(refused)?
+            .with_descriptor(descriptor);
         for shard in 0..request.shards.unwrap_or(1) {
             request.shard = shard;
             let ticket = Ticket::new(serde_json::to_vec(&request).map_err(refused)?);
@@ -62,7 +67,9 @@ impl FlightService for Service {
             Some("zstd") => Some(CompressionType::ZSTD),
             _ => None,
         };
-        let options = IpcWriteOptions::default().try_with_compression(compression).map_err(refused)?;
+        let options = IpcWriteOptions::default()
+            .try_with_compression(compression)
+            .map_err(refused)?;
         let encoder = FlightDataEncoderBuilder::new()
             .with_schema(table.schema(&request).map_err(refused)?)
             .with_options(options)
