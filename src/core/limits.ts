@@ -95,7 +95,7 @@ export const defaultLimits = {
   putsPerPrincipalMax: 24,
   /** Milliseconds that the next message of an upload may take once the server waits for it. */
   uploadStallMs: 60_000,
-  /** Connections at once. */
+  /** Connections at once, on the control port and on each worker of the data plane. */
   connectionsMax: 1_024,
   /** Calls at once on one connection. */
   connectionStreamsMax: 256,

@@ -26,6 +26,8 @@ export interface WorkerPoolOptions {
   /** How often a worker is replaced within `restartsWithinMs` before it is left alone. */
   readonly restartsMax?: number;
   readonly restartsWithinMs?: number;
+  /** Heap of one worker; what outgrows it ends that worker alone. */
+  readonly heapMbMax?: number;
 }
 
 /** The threads of the data plane. */
@@ -43,7 +45,7 @@ const restartWaitMs = 100;
 
 /** Starts the workers. Throws UNAVAILABLE where one of their ports cannot be listened on. */
 export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
-  const { count, host, workerPorts, log, restartsMax = 10, restartsWithinMs = 60_000 } = options;
+  const { count, host, workerPorts, log, restartsMax = 10, restartsWithinMs = 60_000, heapMbMax = 512 } = options;
   await requireFreePort(host, options.sharedPort);
   const workers: (WorkerThread | null)[] = Array.from({ length: count }, () => null);
   const ownPorts = workers.map((_, at) => (workerPorts === null ? 0 : workerPorts + at));
@@ -58,8 +60,7 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
     const thread = options.firstThread + at;
     const worker = await startWorkerThread(
       { ...options.start, listeners, thread, cache: options.connectCache() },
-      options.services,
-      log,
+      { services: options.services, log, heapMbMax },
     );
     // Those that endpoints name stay theirs, also of the worker that takes this one's place.
     [ownPorts[at], sharedPort] = [worker.ports[0]!, worker.ports[1] ?? sharedPort];

@@ -18,22 +18,27 @@ export interface WorkerThread {
   close(): Promise<void>;
 }
 
-/**
- * Heap of one worker. What streams is in ArrayBuffers, outside of it; a small young generation is collected often, and frees the buffers of
- * batches that were sent before many of them have piled up.
- */
-const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
+export interface WorkerThreadOptions {
+  readonly services: HostServices;
+  readonly log: Log;
+  /** Of JavaScript objects. What streams is in ArrayBuffers, outside of it. */
+  readonly heapMbMax: number;
+}
+
+/** Objects are young in this much: collected often, they free the buffers of batches that were sent before many have piled up. */
+const youngHeapMb = 16;
 /** What a worker gets to say that its calls have ended. */
 const goodbyeMs = 3_000;
 
 /** Starts a worker; rejects where it cannot start, with the ServiceError of a port that cannot be listened on. */
-export async function startWorkerThread(start: WorkerStart, services: HostServices, log: Log): Promise<WorkerThread> {
+export async function startWorkerThread(start: WorkerStart, options: WorkerThreadOptions): Promise<WorkerThread> {
+  const { services, log, heapMbMax } = options;
   // A packed Headrace has the same file without its types.
   const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: start,
     transferList: start.cache === null ? [] : [start.cache],
     name: `data-${start.thread}`,
-    resourceLimits,
+    resourceLimits: { maxOldGenerationSizeMb: heapMbMax, maxYoungGenerationSizeMb: youngHeapMb },
   });
   const listening = Promise.withResolvers<readonly number[]>();
   const host = new WorkerHost(services, () => channel, listening.resolve);
