@@ -161,6 +161,8 @@ export const defaultLimits = {
   cacheEntriesMax: 262_144,
   /** Milliseconds that one stream may take to decode a column that others wait for; then they decode it themselves. */
   cacheLeaseMs: 1_000,
+  /** Bytes of Parquet dictionaries that are kept to tell which row groups lack a value. */
+  dictionaryCacheBytesMax: 16 << 20,
   /** Data files of one plan. */
   planFilesMax: 1_000_000,
   /** Bytes of parsed manifest lists and manifests that are kept for each object store, about 100 for each file; 0 = none. */

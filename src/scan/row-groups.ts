@@ -11,6 +11,7 @@ import { type PageRanges, pageRanges } from './parquet/page-ranges.ts';
 import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project.ts';
 import { clipRanges, type RowRange } from './parquet/row-set.ts';
 import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
+import { dictionariesMayMatch } from './prune/dictionaries.ts';
 import { metricsMayMatch } from './prune/metrics.ts';
 import type { Sequence } from './sequence.ts';
 import type { WeightedRun } from './shards.ts';
@@ -91,7 +92,7 @@ function mayMatch(filter: BoundFilter | null, file: ParquetFile, rowGroup: numbe
   return metricsMayMatch(filter, rowGroupMetrics(file, rowGroup, mapping), file.metadata.rowGroups[rowGroup]!.rows);
 }
 
-/** The rows of one row group that its statistics and page index leave over: at least one. */
+/** The rows of one row group that its statistics, page index and dictionaries leave over. */
 export interface ReadableGroup {
   /** Place of the file in the plan. */
   readonly at: number;
@@ -128,9 +129,16 @@ export async function* readableGroups(
             mayMatch: (metrics, rows) => metricsMayMatch(pruneFilter, metrics, rows),
             signal,
           });
-    const { places, bytesRead } = found;
+    const { places } = found;
     const rows = clipRanges(found.ranges, run.startRow - group.startRow, end - group.startRow);
-    if (rows.length > 0) yield { at: run.file, file, rowGroup, rows, places, bytesRead };
+    if (rows.length === 0) continue;
+    const { dictionaries } = context.footers;
+    const told =
+      pruneFilter === null || dictionaries === undefined
+        ? { mayMatch: true, bytesRead: 0 }
+        : await dictionariesMayMatch(pruneFilter, { file, rowGroup, mapping, dictionaries }, signal);
+    const bytesRead = found.bytesRead + told.bytesRead;
+    yield { at: run.file, file, rowGroup, rows: told.mayMatch ? rows : [], places, bytesRead };
   }
 }
 

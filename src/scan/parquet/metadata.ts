@@ -19,6 +19,8 @@ export interface ColumnChunk {
   readonly range: ByteRange;
   readonly hasDictionary: boolean;
   readonly uncompressedBytes: number;
+  /** Where its dictionary page lies, if the footer says that all its values stand in that; else null. */
+  readonly onlyDictionary: ByteRange | null;
   /** Where the `Statistics` struct lies in the footer's bytes. */
   readonly statistics: ByteRange | null;
   readonly offsetIndex: ByteRange | null;
@@ -64,6 +66,10 @@ const what = 'the Parquet footer';
 const elementsPerField = 2;
 const nodesPerLevel = 2;
 const keyValueMax = 10_000;
+const encodingStatsMax = 1_000;
+/** DATA_PAGE and DATA_PAGE_V2; PLAIN_DICTIONARY and RLE_DICTIONARY (parquet.thrift, `PageType` and `Encoding`). */
+const dataPageTypes = [0, 3];
+const indexEncodings = [2, 8];
 /** Thrift nesting of a footer: schema, row groups, chunks, their metadata, statistics; skipped fields may go deeper. */
 const thriftDepthMax = 32;
 
@@ -221,6 +227,8 @@ interface ChunkDraft {
   compressedBytes: number;
   dataPageOffset: number;
   dictionaryPageOffset: number;
+  /** Whether every data page is said to hold indices; null where nothing is said. */
+  holdsIndices: boolean | null;
   statistics: ByteRange | null;
   offsetIndexOffset: number;
   offsetIndexLength: number;
@@ -239,6 +247,7 @@ function readChunk(reader: ThriftReader, type: number): ChunkDraft {
     compressedBytes: -1,
     dataPageOffset: -1,
     dictionaryPageOffset: -1,
+    holdsIndices: null,
     statistics: null,
     offsetIndexOffset: -1,
     offsetIndexLength: -1,
@@ -273,8 +282,23 @@ function readChunkMetadata(reader: ThriftReader, type: number, draft: ChunkDraft
       const start = reader.at;
       reader.skip(field);
       draft.statistics = { start, end: reader.at };
+    } else if (id === 13) {
+      reader.list(field, encodingStatsMax, (element) => readEncodingStats(reader, element, draft));
     } else reader.skip(field);
   });
+}
+
+/** How many pages of a type have an encoding (parquet.thrift, `PageEncodingStats`). */
+function readEncodingStats(reader: ThriftReader, type: number, draft: ChunkDraft): void {
+  let [page, encoding, count] = [-1, -1, 0];
+  reader.structField(type, (id, field) => {
+    if (id === 1) page = reader.i32(field);
+    else if (id === 2) encoding = reader.i32(field);
+    else if (id === 3) count = reader.i32(field);
+    else reader.skip(field);
+  });
+  if (!dataPageTypes.includes(page) || count <= 0) return;
+  draft.holdsIndices = draft.holdsIndices !== false && indexEncodings.includes(encoding);
 }
 
 function finishChunk(
@@ -304,6 +328,7 @@ function finishChunk(
       values: 0,
       range: { start: 0, end: 0 },
       hasDictionary: false,
+      onlyDictionary: null,
       uncompressedBytes: 0,
       unreadable,
     };
@@ -322,12 +347,14 @@ function finishChunk(
   if (start < 4 || end > dataEnd) {
     return reader.fail(`${place} lies at [${start}, ${end}), outside of the file's data, which ends at ${dataEnd}`);
   }
+  const holdsOnlyIndices = draft.holdsIndices === true && start === first && draft.dataPageOffset <= end;
   return {
     ...rest,
     codec,
     values: draft.values,
     range: { start, end },
     hasDictionary: start === first,
+    onlyDictionary: holdsOnlyIndices ? { start, end: draft.dataPageOffset } : null,
     uncompressedBytes: draft.uncompressedBytes,
     unreadable,
   };
