@@ -34,6 +34,7 @@ table = pa.Table.from_arrays([n, r, s, l.cast(schema.field('l').type)], schema=s
 for name, options in [('indexed', {'write_page_index': True}), ('plain', {})]:
     pq.write_table(table, f'{input}/{name}.parquet', row_group_size=100000, data_page_size=8 * 5000,
                    write_batch_size=5000, use_dictionary=['s'], compression='snappy', store_schema=False, **options)
+pq.write_table(table.slice(0, 100), f'{input}/small.parquet', store_schema=False)
 f = pq.ParquetFile(input + '/plain.parquet')
 g = f.metadata.row_group(1)
 output = {g.column(i).path_in_schema: g.column(i).total_compressed_size for i in range(4)}
@@ -68,7 +69,7 @@ after(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-async function open(name: 'indexed' | 'plain') {
+async function open(name: 'indexed' | 'plain' | 'small') {
   const objects = countingStore(local);
   const location = pathToFileURL(join(folder.path, `${name}.parquet`)).href;
   const file = await openParquet({ objects, location, limits: defaultLimits, signal });
@@ -94,6 +95,19 @@ test('opening a file reads its tail once', async () => {
   assert.equal(objects.reads.length, 1);
   assert.ok(objects.bytes() <= 64 * 1024);
   assert.equal(file.metadata.rows, 200_000);
+});
+
+test('a small file is read once, with its footer, and its columns count as read all the same', async () => {
+  const { file, objects } = await open('small');
+  const projection = projectFile(file, schema, new Set([fieldId(1), fieldId(3)]), null);
+  const { columns, bytesRead } = await readRowGroup({ file, projection, rowGroup: 0, signal });
+  assert.equal(columns[0]!.length, 100);
+  assert.equal(objects.reads.length, 1);
+  const chunks = file.metadata.rowGroups[0]!.chunks;
+  assert.equal(
+    bytesRead,
+    [chunks[0]!, chunks[2]!].reduce((sum, { range }) => sum + range.end - range.start, 0),
+  );
 });
 
 test('one column of one row group reads exactly its chunk', async () => {
