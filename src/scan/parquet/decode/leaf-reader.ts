@@ -13,9 +13,10 @@ import { flatTake } from './flat-take.ts';
 import { type KnownRows, nestedReader } from './nested-reader.ts';
 import { readsEncoding } from './page-values.ts';
 
-const runsEncoding = 3;
+/** Encodings of levels: runs, and the deprecated bit-packed one. */
+const levelEncodings: readonly number[] = [3, 4];
 
-/** Whether this decoder reads all of a chunk's pages: the deprecated bit-packed levels and encodings of the future are left. */
+/** Whether this decoder reads all of a chunk's pages: encodings where no writer puts them are left. */
 export function canDecode(leaf: ParquetLeaf, pages: Pages): boolean {
   const repeats = repetitionLevelMax(leaf) > 0;
   const nulls = definitionLevelMax(leaf) > 0;
@@ -23,7 +24,8 @@ export function canDecode(leaf: ParquetLeaf, pages: Pages): boolean {
     if (!readsEncoding(leaf, page.encoding)) return false;
     if (page.kind === 'v2') return true;
     return (
-      (!repeats || page.repetitionEncoding === runsEncoding) && (!nulls || page.definitionEncoding === runsEncoding)
+      (!repeats || levelEncodings.includes(page.repetitionEncoding)) &&
+      (!nulls || levelEncodings.includes(page.definitionEncoding))
     );
   });
 }

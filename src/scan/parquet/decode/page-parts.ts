@@ -3,6 +3,7 @@ import type { Codec } from '../metadata.ts';
 import type { DataPage, DataPageV1, DataPageV2 } from '../pages.ts';
 import { damaged } from './damaged.ts';
 import { HybridReader } from './hybrid-reader.ts';
+import { repackLevels } from './old-levels.ts';
 
 /** A data page, decompressed and taken apart (parquet-format, README.md, "Data Pages"). */
 export interface PageParts {
@@ -22,6 +23,7 @@ export interface LevelMaxima {
 /** Bits of a level. */
 const levelWidth = (levelMax: number): number => 32 - Math.clz32(levelMax);
 const lengthBytes = 4;
+const bitPackedEncoding = 4;
 
 /** Throws CORRUPT_FILE, and UNSUPPORTED_FEATURE for a codec that is not read. */
 export function openPage(page: DataPage, codec: Codec, levels: LevelMaxima, allocate: Allocate): PageParts {
@@ -33,8 +35,13 @@ function openV1(page: DataPageV1, codec: Codec, levels: LevelMaxima, allocate: A
   const bytes = decompress(codec, page.body, page.uncompressedBytes, allocate);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
-  const take = (levelMax: number): HybridReader | null => {
+  const take = (levelMax: number, encoding: number): HybridReader | null => {
     if (levelMax === 0) return null;
+    if (encoding === bitPackedEncoding) {
+      const old = repackLevels(bytes, at, levelWidth(levelMax), page.values);
+      at = old.end;
+      return new HybridReader(old.levels, 0, levelWidth(levelMax));
+    }
     if (lengthBytes > bytes.length - at) throw damaged('the levels of a page are missing');
     const start = at + lengthBytes;
     const end = start + view.getUint32(at, true);
@@ -42,7 +49,9 @@ function openV1(page: DataPageV1, codec: Codec, levels: LevelMaxima, allocate: A
     at = end;
     return new HybridReader(bytes.subarray(0, end), start, levelWidth(levelMax));
   };
-  return { repetition: take(levels.repetition), definition: take(levels.definition), bytes, start: at };
+  const repetition = take(levels.repetition, page.repetitionEncoding);
+  const definition = take(levels.definition, page.definitionEncoding);
+  return { repetition, definition, bytes, start: at };
 }
 
 /** Levels stand uncompressed in front, their lengths in the header. */

@@ -44,7 +44,7 @@ for name, (kind, make) in makers.items():
     flat[name] = column(kind, make)
     flat[name + '_n'] = column(kind, make, 0.3)
     flat[name + '_r'] = column(kind, make, 'runs')
-    flat[name + '_0'] = column(kind, make, 1.0)
+    if name in ['b', 'i', 's', 'x']: flat[name + '_0'] = column(kind, make, 1.0)
 schema = pa.schema([pa.field(n, c.type, nullable=len(n) > 1) for n, c in flat.items()])
 flat = pa.table(list(flat.values()), schema=schema)
 nested = pa.table({
@@ -138,7 +138,7 @@ test('a page is decoded to the same values as by parquet-wasm, in any windows an
       );
     }
   }
-  assert.ok(leaves > 2000, `${leaves} chunks`);
+  assert.ok(leaves > 1500, `${leaves} chunks`);
 });
 
 test('the windows of a chunk share one dictionary', async () => {
