@@ -15,6 +15,8 @@ export interface Child extends AsyncDisposable {
   /** The next line of standard output. Throws, with the end of standard error, when the process ends first or `timeoutMs` pass. */
   line(timeoutMs: number): Promise<string>;
   send(text: string): void;
+  /** The end of what it wrote to standard error. */
+  log(): string;
 }
 
 export interface ChildOptions {
@@ -47,6 +49,7 @@ export function startChild(command: string, args: readonly string[], options: Ch
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     pid: child.pid ?? -1,
+    log: () => errors,
     send: (text) => void child.stdin.write(text),
     async line(timeoutMs) {
       const timer = setTimeout(killNow, timeoutMs);

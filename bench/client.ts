@@ -90,7 +90,13 @@ export function openClient(contender: Contender, rewrite: Rewrite = {}): Client 
   const adapt = <T extends BenchRequest>(request: T): T =>
     contender.compression === undefined ? request : { ...request, compression: contender.compression ?? undefined };
   const send = (job: object): void => client.send(`${JSON.stringify({ ...where, ...job })}\n`);
-  const answer = async (): Promise<unknown> => JSON.parse(await client.line(answerTimeoutMs));
+  const answer = async (): Promise<unknown> => {
+    try {
+      return JSON.parse(await client.line(answerTimeoutMs));
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${name}'s log ends:\n${contender.log?.() ?? ''}`);
+    }
+  };
   const measured = async (job: object): Promise<Measurement> => {
     send(job);
     await answer();

@@ -11,6 +11,8 @@ export interface Contender extends AsyncDisposable {
   readonly roots: string | null;
   /** What this contender's streams are compressed with instead of what the request says; absent = as it says. */
   readonly compression?: 'zstd' | null;
+  /** The end of its log, to be shown when a client fails. */
+  readonly log?: () => string;
   /** Bytes of the memory that its cache of data fills now; absent = it has none. */
   readonly cacheBytes?: () => Promise<number>;
 }
@@ -18,13 +20,14 @@ export interface Contender extends AsyncDisposable {
 /** The namespace of every table of the benchmarks. */
 export const namespace = 'bench';
 
-/** A scan request, as far as benchmarks use it. `filter` is Iceberg's expression JSON, which rivals read too. */
+/** A scan request, as far as benchmarks use it. `filter` is Iceberg's expression JSON, which rivals read too, or its text. */
 export interface BenchRequest {
   readonly table: string;
   readonly columns?: readonly string[];
-  readonly filter?: FilterNode;
+  readonly filter?: FilterNode | string;
   readonly compression?: 'zstd';
   readonly shards?: number;
+  readonly batch_rows?: number;
 }
 
 export type FilterNode =

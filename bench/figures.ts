@@ -34,16 +34,19 @@ export function figuresOf({ bytes, wallS, cpuS, clientCpuS, rssMb, streams }: Co
   };
 }
 
-/** The median of each figure that all samples have, and the latencies of all of them together. */
+/**
+ * The median of each figure that all samples have, and the latencies of all of them together. What cannot be told, such as figures per
+ * GB where nothing was moved, is left out.
+ */
 export function medianFigures(samples: readonly Sample[]): Figures {
   const names = Object.keys(samples[0]?.figures ?? {});
   const medians = names.map(
     (name) => [name, median(samples.map(({ figures }) => figures[name] ?? Number.NaN))] as const,
   );
   const latencies = samples.flatMap(({ latenciesMs }) => latenciesMs);
-  if (latencies.length === 0) return Object.fromEntries(medians);
-  const spread = { p50_ms: quantile(latencies, 0.5), p99_ms: quantile(latencies, 0.99) };
-  return { ...Object.fromEntries(medians), ...spread };
+  const spread = latencies.length > 0 ? { p50_ms: quantile(latencies, 0.5), p99_ms: quantile(latencies, 0.99) } : {};
+  const all = Object.entries({ ...Object.fromEntries(medians), ...spread });
+  return Object.fromEntries(all.filter(([, value]) => Number.isFinite(value)));
 }
 
 /** Ours divided by the rival's, as `FIGURE_vs_RIVAL`, of the figures that both have and that can be divided by. */

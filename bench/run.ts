@@ -20,7 +20,9 @@ const subjects: ReadonlyMap<string, () => Promise<{ readonly subject: Subject }>
   ['projection', () => import('./subjects/projection.ts')],
   ['selective', () => import('./subjects/selective.ts')],
   ['masked', () => import('./subjects/masked.ts')],
+  ['plan', () => import('./subjects/plan.ts')],
   ['ingest', () => import('./subjects/ingest.ts')],
+  ['resume', () => import('./subjects/resume.ts')],
   ['wan', () => import('./subjects/wan.ts')],
   ['many-streams', () => import('./subjects/many-streams.ts')],
 ]);

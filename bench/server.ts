@@ -87,6 +87,7 @@ export async function startHeadrace(
   const contender: Contender = {
     name: 'headrace',
     pid: server.pid,
+    log: server.log,
     uri: at(flight),
     putUri: at(data),
     token,

@@ -29,7 +29,7 @@ export const sizes: Readonly<Record<SizeName, Size>> = {
   /** Seconds: shows that everything works and that rows agree, and nothing about speed. */
   smoke: {
     ...{ name: 'smoke', rows: 20_000, warmRows: 1_000, warmScans: 1, sampleBytes: 5e6, calls: 2, pairs: 1 },
-    ...{ streams: [1, 4], plannedFiles: [200], stalled: 20 },
+    ...{ streams: [1, 4], plannedFiles: [4_000], stalled: 20 },
   },
   /** Minutes a subject, for working on it. */
   short: {
