@@ -11,6 +11,7 @@ import { type PageRanges, pageRanges } from './parquet/page-ranges.ts';
 import { leavesByFieldId, projectedLeaves, projectFile } from './parquet/project.ts';
 import { clipRanges, type RowRange } from './parquet/row-set.ts';
 import { type LeafMapping, rowGroupMetrics } from './parquet/statistics.ts';
+import { type BloomFilterPruning, bloomFiltersMayMatch } from './prune/bloom-filters.ts';
 import { dictionariesMayMatch } from './prune/dictionaries.ts';
 import { metricsMayMatch } from './prune/metrics.ts';
 import type { Sequence } from './sequence.ts';
@@ -132,14 +133,23 @@ export async function* readableGroups(
     const { places } = found;
     const rows = clipRanges(found.ranges, run.startRow - group.startRow, end - group.startRow);
     if (rows.length === 0) continue;
-    const { dictionaries } = context.footers;
-    const told =
-      pruneFilter === null || dictionaries === undefined
-        ? { mayMatch: true, bytesRead: 0 }
-        : await dictionariesMayMatch(pruneFilter, { file, rowGroup, mapping, dictionaries }, signal);
+    const told = await valuesMayMatch(context, { file, rowGroup, mapping }, signal);
     const bytesRead = found.bytesRead + told.bytesRead;
     yield { at: run.file, file, rowGroup, rows: told.mayMatch ? rows : [], places, bytesRead };
   }
+}
+
+/** What values say where bounds say nothing: bloom filters first, of which a few blocks suffice, then dictionaries. */
+async function valuesMayMatch(
+  { pruneFilter, footers: { dictionaries } }: FileContext,
+  group: BloomFilterPruning,
+  signal: AbortSignal,
+): Promise<{ readonly mayMatch: boolean; readonly bytesRead: number }> {
+  if (pruneFilter === null) return { mayMatch: true, bytesRead: 0 };
+  const bloom = await bloomFiltersMayMatch(pruneFilter, group, signal);
+  if (!bloom.mayMatch || dictionaries === undefined) return bloom;
+  const { mayMatch, bytesRead } = await dictionariesMayMatch(pruneFilter, { ...group, dictionaries }, signal);
+  return { mayMatch, bytesRead: bloom.bytesRead + bytesRead };
 }
 
 const projectionOf = ({ read, nameMapping }: FileContext, file: ParquetFile) =>

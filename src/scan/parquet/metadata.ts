@@ -9,6 +9,12 @@ import { ThriftReader } from './thrift.ts';
 export const codecs = ['none', 'snappy', 'gzip', 'lzo', 'brotli', 'lz4', 'zstd', 'lz4-raw'] as const;
 export type Codec = (typeof codecs)[number];
 
+/** Where a chunk's bloom filter lies, header first; writers before parquet-format 2.10 did not say how long it is. */
+export interface BloomFilterPlace {
+  readonly start: number;
+  readonly bytes: number | null;
+}
+
 export interface ColumnChunk {
   /** Place of the leaf in the schema. */
   readonly leaf: number;
@@ -25,6 +31,7 @@ export interface ColumnChunk {
   readonly statistics: ByteRange | null;
   readonly offsetIndex: ByteRange | null;
   readonly columnIndex: ByteRange | null;
+  readonly bloomFilter: BloomFilterPlace | null;
   /** Why its pages cannot be read by us; null where they can. */
   readonly unreadable: 'encrypted' | 'in another file' | null;
 }
@@ -230,6 +237,8 @@ interface ChunkDraft {
   /** Whether every data page is said to hold indices; null where nothing is said. */
   holdsIndices: boolean | null;
   statistics: ByteRange | null;
+  bloomFilterOffset: number;
+  bloomFilterLength: number;
   offsetIndexOffset: number;
   offsetIndexLength: number;
   columnIndexOffset: number;
@@ -249,6 +258,8 @@ function readChunk(reader: ThriftReader, type: number): ChunkDraft {
     dictionaryPageOffset: -1,
     holdsIndices: null,
     statistics: null,
+    bloomFilterOffset: -1,
+    bloomFilterLength: -1,
     offsetIndexOffset: -1,
     offsetIndexLength: -1,
     columnIndexOffset: -1,
@@ -284,7 +295,9 @@ function readChunkMetadata(reader: ThriftReader, type: number, draft: ChunkDraft
       draft.statistics = { start, end: reader.at };
     } else if (id === 13) {
       reader.list(field, encodingStatsMax, (element) => readEncodingStats(reader, element, draft));
-    } else reader.skip(field);
+    } else if (id === 14) draft.bloomFilterOffset = reader.i64(field);
+    else if (id === 15) draft.bloomFilterLength = reader.i32(field);
+    else reader.skip(field);
   });
 }
 
@@ -320,6 +333,7 @@ function finishChunk(
     statistics: draft.statistics,
     offsetIndex: index(draft.offsetIndexOffset, draft.offsetIndexLength),
     columnIndex: index(draft.columnIndexOffset, draft.columnIndexLength),
+    bloomFilter: bloomFilterOf(draft, dataEnd),
   };
   if (unreadable !== null || (rows === 0 && draft.values <= 0)) {
     return {
@@ -358,6 +372,14 @@ function finishChunk(
     uncompressedBytes: draft.uncompressedBytes,
     unreadable,
   };
+}
+
+function bloomFilterOf(
+  { bloomFilterOffset: start, bloomFilterLength }: ChunkDraft,
+  dataEnd: number,
+): BloomFilterPlace | null {
+  const bytes = bloomFilterLength > 0 ? bloomFilterLength : null;
+  return start > 0 && start + (bytes ?? 0) <= dataEnd ? { start, bytes } : null;
 }
 
 /** Throws UNSUPPORTED_FEATURE for a chunk whose pages are encrypted or lie in another file. */
