@@ -60,7 +60,7 @@ export function createFanOut(options: FanOutOptions): FanOut {
   const lanes = new Map<string, Lane>();
   const finished: DataFile[] = [];
   const modes = metricsModes(schema, properties);
-  const writer = parquetWriterOptions(properties, modes.values());
+  const writer = parquetWriterOptions(properties, modes.values(), schema);
   const nullable = new Set<FieldId>();
   const writeId = randomUUID();
   let bufferedBytes = 0;

@@ -13,6 +13,7 @@ export interface EncodedChunk {
   readonly metadata: readonly RawField[];
   readonly columnIndex: Uint8Array | null;
   readonly offsetIndex: Uint8Array | null;
+  readonly bloomFilter: Uint8Array | null;
 }
 
 export interface EncodedRowGroup {

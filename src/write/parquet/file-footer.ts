@@ -18,13 +18,22 @@ interface IndexPlace {
   readonly length: number;
 }
 
+/** Per row group and chunk. */
+type Places = readonly (readonly (IndexPlace | null)[])[];
+
+interface IndexPlaces {
+  readonly columnIndexes: Places;
+  readonly offsetIndexes: Places;
+  readonly blooms: Places;
+}
+
 const thriftDepthMax = 32;
 const pathField = 3;
 /** `data_page_offset`, `index_page_offset`, `dictionary_page_offset`. */
 const offsetFields: ReadonlySet<number> = new Set([9, 10, 11]);
 
 /**
- * What follows the row groups of a data file: their column indexes, their offset indexes and the footer, without its length and
+ * What follows the row groups of a data file: their column indexes, bloom filters, offset indexes and the footer, without its length and
  * magic (parquet-format, "Page Index"). `position` is where it begins; the footer begins at `footerStart` of the result.
  */
 export function encodeTail(
@@ -42,13 +51,14 @@ export function encodeTail(
     return { offset: at - bytes.length, length: bytes.length };
   };
   const columnIndexes = groups.map((group) => group.chunks.map((chunk) => place(chunk.columnIndex)));
+  const blooms = groups.map((group) => group.chunks.map((chunk) => place(chunk.bloomFilter)));
   const offsetIndexes = groups.map((group) =>
     group.chunks.map((chunk) =>
       place(chunk.offsetIndex === null ? null : moveOffsetIndex(chunk.offsetIndex, shiftOf(group))),
     ),
   );
   const footerStart = at - position;
-  parts.push(encodeFooter(fields, groups, columnIndexes, offsetIndexes, createdBy));
+  parts.push(encodeFooter(fields, groups, { columnIndexes, offsetIndexes, blooms }, createdBy));
   return { bytes: Buffer.concat(parts), footerStart };
 }
 
@@ -57,8 +67,7 @@ const shiftOf = (group: WrittenRowGroup): number => group.position - group.base;
 function encodeFooter(
   fields: readonly NestedField[],
   groups: readonly WrittenRowGroup[],
-  columnIndexes: readonly (readonly (IndexPlace | null)[])[],
-  offsetIndexes: readonly (readonly (IndexPlace | null)[])[],
+  { columnIndexes, offsetIndexes, blooms }: IndexPlaces,
   createdBy: string,
 ): Uint8Array {
   const paths = leafPaths(fields);
@@ -75,7 +84,12 @@ function encodeFooter(
         const columnIndex = columnIndexes[ordinal]![leaf]!;
         const offsetIndex = offsetIndexes[ordinal]![leaf]!;
         writer.i64(2, 0);
-        writer.structField(3, () => writeChunkMetadata(writer, chunk.metadata, paths[leaf]!, shiftOf(group)));
+        writer.structField(3, () => {
+          writeChunkMetadata(writer, chunk.metadata, paths[leaf]!, shiftOf(group));
+          const bloom = blooms[ordinal]![leaf]!;
+          writer.i64(14, bloom?.offset ?? null);
+          writer.i32(15, bloom?.length ?? null);
+        });
         writer.i64(4, offsetIndex?.offset ?? null);
         writer.i32(5, offsetIndex?.length ?? null);
         writer.i64(6, columnIndex?.offset ?? null);

@@ -60,6 +60,7 @@ function takeApart(
     metadata: raw[at]!,
     columnIndex: slice(chunk.columnIndex),
     offsetIndex: slice(chunk.offsetIndex),
+    bloomFilter: null,
   }));
   const uncompressedBytes = group.chunks.reduce((sum, chunk) => sum + chunk.uncompressedBytes, 0);
   return { rows, uncompressedBytes, pages: [file.subarray(magicBytes, pagesEnd)], base: magicBytes, chunks };

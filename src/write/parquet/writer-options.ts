@@ -1,6 +1,11 @@
+import { indexSchema } from '../../catalog/schema/lookup.ts';
+import { isPrimitive, type Schema } from '../../catalog/schema/types.ts';
+import { formatColumnPath } from '../../core/column-path.ts';
 import { ServiceError } from '../../core/errors.ts';
+import type { FieldId } from '../../core/ids.ts';
 import type { ParquetWasm } from '../../scan/parquet/wasm.ts';
 import type { MetricsMode } from './metrics-modes.ts';
+import type { BloomOptions } from './pages/bloom-filter.ts';
 
 const codecs = {
   zstd: 'ZSTD',
@@ -28,6 +33,8 @@ export interface ParquetWriterOptions {
   readonly rowGroupBytes: number;
   /** Bytes that a bound of a text may have. */
   readonly boundBytes: number;
+  /** Leaves that get a bloom filter. */
+  readonly blooms: ReadonlyMap<FieldId, BloomOptions>;
   /** Whether pages carry a CRC. */
   readonly checksums: boolean;
 }
@@ -39,6 +46,9 @@ export const dictionaryBytesProperty = 'write.parquet.dict-size-bytes';
 export const levelProperty = 'write.parquet.compression-level';
 export const pageRowsProperty = 'write.parquet.page-row-limit';
 export const rowGroupBytesProperty = 'write.parquet.row-group-size-bytes';
+export const bloomColumnPrefix = 'write.parquet.bloom-filter-enabled.column.';
+export const bloomFalsePositivesPrefix = 'write.parquet.bloom-filter-fpp.column.';
+export const bloomBytesProperty = 'write.parquet.bloom-filter-max-bytes';
 export const checksumsProperty = 'write.parquet.page-checksums';
 
 /**
@@ -60,7 +70,8 @@ const codePointBytesMax = 4;
  */
 export function parquetWriterOptions(
   properties: ReadonlyMap<string, string>,
-  modes: Iterable<MetricsMode> = [],
+  modes: Iterable<MetricsMode>,
+  schema: Schema,
 ): ParquetWriterOptions {
   const codec = choice(properties, codecProperty, codecs, 'zstd');
   return {
@@ -69,6 +80,7 @@ export function parquetWriterOptions(
     pageRows: number(properties, pageRowsProperty, pageRowsPreset, 'rows'),
     rowGroupBytes: Math.min(rowGroupBytesMax, bytes(properties, rowGroupBytesProperty, rowGroupBytesPreset)),
     boundBytes: boundBytesOf(modes),
+    blooms: bloomsOf(properties, schema),
     checksums: choice(properties, checksumsProperty, switches, 'false') === 'true',
     pageVersion: pageVersions[choice(properties, pageVersionProperty, pageVersions, 'v2')],
     pageBytes: bytes(properties, pageBytesProperty, 1 << 20),
@@ -89,6 +101,29 @@ function choice<Choice extends string>(
     'INVALID_REQUEST',
     `the table property ${name} is ${JSON.stringify(value)}: it must be one of ${known}`,
   );
+}
+
+/** Iceberg's presets. */
+const bloomFalsePositivesPreset = 0.01;
+const bloomBytesPreset = 1 << 20;
+
+function bloomsOf(properties: ReadonlyMap<string, string>, schema: Schema): Map<FieldId, BloomOptions> {
+  const blooms = new Map<FieldId, BloomOptions>();
+  for (const { field, path } of indexSchema(schema).entries) {
+    const name = formatColumnPath(path);
+    const wanted = choice(properties, bloomColumnPrefix + name, switches, 'false');
+    if (wanted === 'false' || !isPrimitive(field.type)) continue;
+    const text = properties.get(bloomFalsePositivesPrefix + name);
+    const falsePositives = text === undefined ? bloomFalsePositivesPreset : Number(text);
+    if (!(falsePositives > 0 && falsePositives < 1)) {
+      throw new ServiceError(
+        'INVALID_REQUEST',
+        `the table property ${bloomFalsePositivesPrefix}${name} is ${JSON.stringify(text)}: it must lie between 0 and 1`,
+      );
+    }
+    blooms.set(field.id, { falsePositives, bytesMax: bytes(properties, bloomBytesProperty, bloomBytesPreset) });
+  }
+  return blooms;
 }
 
 function boundBytesOf(modes: Iterable<MetricsMode>): number {

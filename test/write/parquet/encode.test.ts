@@ -120,7 +120,7 @@ const part = (start: number, end: number): Batch => ({
 function openEncoder(name: string, properties: Record<string, string> = {}): ParquetEncoder {
   const byName = new Map(Object.entries(properties));
   const modes = metricsModes(schema, byName);
-  const writer = parquetWriterOptions(byName, modes.values());
+  const writer = parquetWriterOptions(byName, modes.values(), schema);
   return createParquetEncoder({
     schema,
     objects,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
 import type { Schema } from '../../../src/catalog/schema/types.ts';
 import { defaultLimits, type Limits } from '../../../src/core/limits.ts';
@@ -279,4 +279,36 @@ test('pyarrow, DuckDB and Polars read every form as it was written', async () =>
   const seen = (await runPython(readers, { source: join(folder.path, 'source.arrows'), folders })) as object;
   for (const [reader, differing] of Object.entries(seen)) assert.deepEqual(differing, [], reader);
   assert.equal(Object.keys(seen).length, folders.length * 3);
+});
+
+const probe = `
+import duckdb, pyarrow.parquet as pq
+def excluded(column, value): return [r[-1] for r in duckdb.execute(f"select * from parquet_bloom_probe('{input}', '{column}', {value})").fetchall()]
+file = pq.ParquetFile(input).metadata
+output = {
+    'present': [excluded('id', i) for i in range(0, 90000, 997)] + [excluded('text', f"'text {i} ' || repeat('x', {i % 90})") for i in range(0, 90000, 997)],
+    'absent': [excluded('id', 90000 + i) for i in range(200)] + [excluded('text', f"'text {i}'") for i in range(200)],
+    'word': [excluded('word', "'us'"), excluded('word', "'fr'")],
+}
+`;
+
+test('bloom filters, where the table asks for them, hold what is there and little else', async () => {
+  const enabled = (name: string) => `write.parquet.bloom-filter-enabled.column.${name}`;
+  const [location] = await put('bloom', ['id', 'text', 'word', 'f'], {
+    [enabled('id')]: 'true',
+    [enabled('text')]: 'true',
+    [enabled('word')]: 'true',
+    [enabled('f')]: 'false',
+  });
+  const seen = (await runPython(probe, fileURLToPath(location!))) as Record<'present' | 'absent' | 'word', boolean[][]>;
+  assert.ok(seen.present.flat().every((excluded) => !excluded));
+  const absent = seen.absent.flat();
+  assert.ok(absent.filter((excluded) => !excluded).length <= 0.05 * absent.length);
+  assert.deepEqual(seen.word, [[false], [true]]);
+  await assert.rejects(
+    put('fpp', ['id'], { [enabled('id')]: 'true', 'write.parquet.bloom-filter-fpp.column.id': '2' }),
+    {
+      code: 'INVALID_REQUEST',
+    },
+  );
 });

@@ -3,6 +3,7 @@ import { ThriftWriter } from '../../../scan/parquet/thrift.ts';
 import type { EncodedChunk } from '../encoded-row-group.ts';
 import { readRawFields } from '../encoded-row-group.ts';
 import { storageOf } from '../stored-schema.ts';
+import { type BloomOptions, encodeBloomFilter } from './bloom-filter.ts';
 import { type Bounds, boundaryOrder, boundsOf, mergeBounds } from './bounds.ts';
 import type { ByteSink } from './byte-sink.ts';
 import { codecNumbers, compressPage, type PageCodec } from './compress.ts';
@@ -29,6 +30,8 @@ export interface ChunkInput {
   readonly cuts: readonly Cut[];
   /** Of all values; null = PLAIN. */
   readonly dictionary: LeafDictionary | null;
+  /** Null = no bloom filter. */
+  readonly bloom: BloomOptions | null;
 }
 
 export interface WrittenChunk {
@@ -94,6 +97,7 @@ export function writeChunk(sink: ByteSink, input: ChunkInput, options: ChunkOpti
       metadata: encodeMetadata({ ...input, pages, base, ...sized }, options, cutting),
       columnIndex: encodeColumnIndex(values, pages, cutting),
       offsetIndex: encodeOffsetIndex(pages, base),
+      bloomFilter: input.bloom === null ? null : encodeBloomFilter(values, dictionary, input.bloom),
     }),
   };
 }

@@ -2,6 +2,7 @@ import { ServiceError } from '../../../core/errors.ts';
 import type { FieldId } from '../../../core/ids.ts';
 import type { EncodedChunk, EncodedRowGroup } from '../encoded-row-group.ts';
 import type { RowGroupJob } from '../row-group-job.ts';
+import type { ParquetWriterOptions } from '../writer-options.ts';
 import { ByteSink } from './byte-sink.ts';
 import { type Candidate, type ChoiceOptions, canPass, choosePlain, entriesMax, estimateSizes } from './choose.ts';
 import { type ChunkInput, type ChunkOptions, type WrittenChunk, writeChunk } from './chunk.ts';
@@ -53,7 +54,7 @@ export function encodePages(job: RowGroupJob, memory: ArrayBufferLike): EncodedR
     }
     chunks[at] = writeChunk(
       sink,
-      withDictionary(one, sizes !== null && sizes.dictionary <= sizes.plain, choice),
+      chunkInput(one, sizes !== null && sizes.dictionary <= sizes.plain, choice, options),
       chunkOptions,
     );
     others += chunks[at].end - chunks[at].start;
@@ -61,13 +62,19 @@ export function encodePages(job: RowGroupJob, memory: ArrayBufferLike): EncodedR
   const plain = choosePlain(candidates, others, passGrowthMax);
   for (const [place, { at, plain: plainBytes, dictionary }] of candidates.entries()) {
     const isDictionary = !plain.has(place) && dictionary < plainBytes;
-    chunks[at] = writeChunk(sink, withDictionary(prepared[at]!, isDictionary, choice), chunkOptions);
+    chunks[at] = writeChunk(sink, chunkInput(prepared[at]!, isDictionary, choice, options), chunkOptions);
   }
   return { ...joinChunks(prepared, chunks, sink, rows), plainLeaves };
 }
 
-const withDictionary = (prepared: Prepared, wanted: boolean, options: ChoiceOptions): ChunkInput => ({
+const chunkInput = (
+  prepared: Prepared,
+  wanted: boolean,
+  options: ChoiceOptions,
+  { blooms }: ParquetWriterOptions,
+): ChunkInput => ({
   ...prepared,
+  bloom: blooms.get(prepared.leaf.field.id) ?? null,
   dictionary: wanted ? buildDictionary(prepared.values, 0, prepared.values.count, options) : null,
 });
 
