@@ -33,6 +33,7 @@ import { UploadSlots } from './streams/upload-slots.ts';
 import type { TlsMaterial } from './streams/wire/tls-material.ts';
 import { createLog, type Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { openTraces, type Traces } from './telemetry/traces.ts';
 
 export interface RunningServer extends AsyncDisposable {
   /** Ports as they are bound. */
@@ -51,6 +52,8 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   const log = createLog(config.log.level);
   const metrics = createMetrics(limits.metricLabelsMax);
   resources.defer(() => metrics.close());
+  const traces = openTraces(process.env);
+  resources.defer(() => traces.close());
   const embedded = resources.use(await openEmbedded(config));
   const policies = resources.use(await openPolicies(embedded, log));
   const { revocations, catalog } = embedded;
@@ -68,6 +71,7 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
     policies,
     gate,
     metrics,
+    traces,
     log,
     keys,
     ports,
@@ -213,6 +217,7 @@ interface ServiceParts {
   readonly policies: PolicyStore;
   readonly gate: Gate;
   readonly metrics: Metrics;
+  readonly traces: Traces;
   readonly log: Log;
   readonly keys: Keys;
   readonly ports: () => DataPorts;
@@ -245,6 +250,7 @@ async function flightServices({
   policies,
   gate,
   metrics,
+  traces,
   log,
   keys,
   ports,
@@ -268,6 +274,7 @@ async function flightServices({
     running,
     auditor,
     metrics,
+    traces,
     limits,
     maskKeys: (query) => maskKeysFor(keys.mask, query),
     onCreated: async ({ table }) => {
@@ -285,6 +292,7 @@ async function flightServices({
     gate,
     catalog,
     metrics,
+    traces,
     limits,
     planner,
     tickets,

@@ -111,7 +111,7 @@ export class WorkerDesk implements StreamDesk, AsyncDisposable {
         known.counts.receivedBytes += bytes;
         this.#progressed.add(known.counts);
       },
-      end: (outcome, written) => leave(() => this.#main.tell('end', number, outcome, written)),
+      end: (outcome, written) => leave(() => this.#main.tell('end', number, outcome, written, null)),
     };
   }
 
@@ -145,7 +145,7 @@ export class WorkerDesk implements StreamDesk, AsyncDisposable {
         counts.sentRows += rows;
         this.#progressed.add(counts);
       },
-      end: (outcome) => leave(() => this.#main.tell('end', number, outcome, null)),
+      end: (outcome, pace) => leave(() => this.#main.tell('end', number, outcome, null, pace)),
     };
   }
 
@@ -227,7 +227,7 @@ export class WorkerDesk implements StreamDesk, AsyncDisposable {
 const ownDescriptor = (descriptor: FlightDescriptor): FlightDescriptor =>
   descriptor.kind === 'cmd' ? { kind: 'cmd', cmd: Uint8Array.from(descriptor.cmd) } : descriptor;
 
-const requestOf = ({ token, resume }: DeskCall): OpenRequest => ({ token, resume });
+const requestOf = ({ token, resume, traceparent }: DeskCall): OpenRequest => ({ token, resume, traceparent });
 
 const plain = ({ idempotencyKey, digest, result }: CommitOptions): PlainCommitOptions => ({
   idempotencyKey,

@@ -3,7 +3,15 @@ import type { TableMetadata } from '../../catalog/metadata/types.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { IngestResult } from '../../write/ingest.ts';
 import type { IngestCommit } from '../../write/ingest-catalog.ts';
-import type { DeskCall, OpenPut, OpenRead, StreamDesk, StreamOutcome, WrittenTally } from '../streams/stream-desk.ts';
+import type {
+  DeskCall,
+  OpenPut,
+  OpenRead,
+  StreamDesk,
+  StreamOutcome,
+  StreamPace,
+  WrittenTally,
+} from '../streams/stream-desk.ts';
 import type { UploadSlots } from '../streams/upload-slots.ts';
 import type { EndedCall } from '../streams/wire/serve-call.ts';
 import type { Channel } from './worker-channel.ts';
@@ -35,6 +43,7 @@ type HostStream =
     };
 
 const nothingWritten: WrittenTally = { columns: [], rows: 0, snapshotId: null };
+const unknownPace: StreamPace = { firstMs: null, readerMs: 0 };
 
 /**
  * The main thread's side of one worker: answers it from the desk, and remembers what it has open, so that nothing of it outlives the worker.
@@ -83,10 +92,10 @@ export class WorkerHost {
           } else if (progress.receivedBytes > 0) stream?.open.received(progress.receivedBytes);
         }
       },
-      end: (call, outcome, written) => {
+      end: (call, outcome, written, pace) => {
         const stream = this.#calls.get(call)?.stream ?? null;
         this.#calls.delete(call);
-        end(stream, outcome, written ?? nothingWritten);
+        end(stream, outcome, written, pace);
       },
       ...this.#catalogMethods(),
       openUpload: (principal) => {
@@ -113,7 +122,7 @@ export class WorkerHost {
     for (const { controller, stream } of this.#calls.values()) {
       controller.abort(new ServiceError('UNAVAILABLE', 'the part of the server that served the call is gone'));
       if (stream?.kind === 'put' && stream.commit !== null) void endCommitted(stream.open, stream.commit);
-      else end(stream, 'UNAVAILABLE', nothingWritten);
+      else end(stream, 'UNAVAILABLE');
     }
     this.#calls.clear();
     for (const place of this.#uploads.values()) place[Symbol.dispose]();
@@ -160,12 +169,12 @@ export class WorkerHost {
     return entered;
   }
 
-  #deskCall(call: CallNumber, { controller }: HostCall, { token, resume }: OpenRequest): DeskCall {
+  #deskCall(call: CallNumber, { controller }: HostCall, { token, resume, traceparent }: OpenRequest): DeskCall {
     const fail = (reason: ServiceError): void => {
       this.#channel().tell('fail', call, reason.code, reason.message);
       if (!controller.signal.aborted) controller.abort(reason);
     };
-    return { token, resume, signal: controller.signal, fail };
+    return { token, resume, traceparent, signal: controller.signal, fail };
   }
 
   async #open<Open>(call: CallNumber, request: OpenRequest, open: (call: DeskCall) => Promise<Open>): Promise<Open> {
@@ -189,7 +198,7 @@ export class WorkerHost {
   #hold(call: CallNumber, stream: HostStream): void {
     const entered = this.#calls.get(call);
     if (entered !== undefined) entered.stream = stream;
-    else end(stream, 'UNAVAILABLE', nothingWritten);
+    else end(stream, 'UNAVAILABLE');
   }
 
   #streamOf(call: CallNumber): HostStream {
@@ -219,9 +228,14 @@ const placeholder = { table: { namespace: [], name: '' } };
 const commitOf = (commit: IngestCommit | null): IngestCommit | null =>
   commit === null ? null : { replayed: commit.replayed, result: commit.result };
 
-function end(stream: HostStream | null, outcome: StreamOutcome, written: WrittenTally): void {
-  if (stream?.kind === 'read') stream.open.end(outcome);
-  else stream?.open.end(outcome, written);
+function end(
+  stream: HostStream | null,
+  outcome: StreamOutcome,
+  written: WrittenTally | null = null,
+  pace: StreamPace | null = null,
+): void {
+  if (stream?.kind === 'read') stream.open.end(outcome, pace ?? unknownPace);
+  else stream?.open.end(outcome, written ?? nothingWritten);
 }
 
 /** A commit that was under way when its worker ended may have been made: what is on record is what became of it. */

@@ -9,7 +9,7 @@ import type { LogLevel } from '../../core/config.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { IngestCommit } from '../../write/ingest-catalog.ts';
-import type { Caller, StreamOutcome, WrittenTally } from '../streams/stream-desk.ts';
+import type { Caller, StreamOutcome, StreamPace, WrittenTally } from '../streams/stream-desk.ts';
 import type { Resume, StreamSpec } from '../streams/stream-spec.ts';
 import type { CallAccount } from '../streams/wire/bulk-handlers.ts';
 import type { FlightDescriptor } from '../streams/wire/messages.ts';
@@ -49,6 +49,7 @@ export type CallNumber = number;
 export interface OpenRequest {
   readonly token: string | null;
   readonly resume: Resume | null;
+  readonly traceparent: string | null;
 }
 
 interface Opened<Spec> {
@@ -82,7 +83,8 @@ export interface MainMethods {
   check(call: CallNumber): Promise<void>;
   cancel(call: CallNumber): void;
   progress(calls: readonly CallProgress[], connections: number): void;
-  end(call: CallNumber, outcome: StreamOutcome, written: WrittenTally | null): void;
+  /** What a write wrote, or how a read went. */
+  end(call: CallNumber, outcome: StreamOutcome, written: WrittenTally | null, pace: StreamPace | null): void;
 
   tableExists(call: CallNumber): Promise<boolean>;
   loadTable(call: CallNumber): Promise<Table>;

@@ -17,6 +17,7 @@ import { planRequest } from '../streams/plan-request.ts';
 import { parseScanRequest } from '../streams/requests.ts';
 import type { RunningPlans } from '../streams/running-plans.ts';
 import type { ActionType } from '../streams/wire/messages.ts';
+import { noTrace } from '../telemetry/traces.ts';
 import {
   decodeCancelFlightInfo,
   decodeRenewFlightEndpoint,
@@ -195,7 +196,7 @@ async function explain(
   services: ActionServices,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const planned = await planRequest(principal, parseScanRequest(body, services.limits), services, signal);
+  const planned = await planRequest(principal, parseScanRequest(body, services.limits), services, signal, noTrace);
   const { decision } = planned.seen;
   const { arrow } = planned.plan.schemas;
   return utf8(

@@ -1,6 +1,7 @@
 import { currentSchemaOf } from '../../catalog/metadata/time-travel.ts';
 import type { Principal } from '../../core/access.ts';
-import { formatNamespace, type Namespace, parseNamespace } from '../../core/identifier.ts';
+import { isServiceError } from '../../core/errors.ts';
+import { formatNamespace, formatTable, type Namespace, parseNamespace } from '../../core/identifier.ts';
 import type { Limits } from '../../core/limits.ts';
 import { arrowSchemaOf } from '../../scan/arrow/iceberg.ts';
 import { visibleSchema } from '../../scan/visible-schema.ts';
@@ -13,6 +14,7 @@ import type { StreamDesk } from '../streams/stream-desk.ts';
 import type { CallAccount, CallContext } from '../streams/wire/bulk-handlers.ts';
 import type { FlightDescriptor, FlightInfo } from '../streams/wire/messages.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Traces } from '../telemetry/traces.ts';
 import { type ActionServices, actionTypes, runAction } from './actions.ts';
 import { flightInfo, requestSchema, schemaMessage } from './flight-info.ts';
 import type { FlightHandlers } from './handlers.ts';
@@ -21,6 +23,7 @@ export interface FlightServices extends ActionServices {
   readonly desk: StreamDesk;
   readonly bulk: BulkServices;
   readonly metrics: Metrics;
+  readonly traces: Traces;
   readonly limits: Limits;
 }
 
@@ -38,11 +41,19 @@ export function createFlightHandlers(services: FlightServices): FlightHandlers {
   };
 
   const infoOf = async (call: CallContext, descriptor: FlightDescriptor): Promise<FlightInfo> => {
-    const { principal, account } = await enter(call);
-    const request = parseScanDescriptor(descriptor, limits);
-    const planned = await planRequest(principal, request, services, call.signal);
-    countPlan(metrics, planned, account);
-    return flightInfo(principal, request, descriptor, planned, services);
+    const trace = services.traces.begin(call.method, call.traceparent);
+    try {
+      const { principal, account } = await trace.step('authenticate', () => enter(call));
+      const request = parseScanDescriptor(descriptor, limits);
+      const planned = await planRequest(principal, request, services, call.signal, trace);
+      countPlan(metrics, planned, account);
+      const info = await trace.step('seal', async () => flightInfo(principal, request, descriptor, planned, services));
+      trace.end('complete', { 'headrace.table': formatTable(request.table), 'headrace.plan': planned.planId });
+      return info;
+    } catch (error) {
+      trace.end(isServiceError(error) ? error.code : 'INTERNAL');
+      throw error;
+    }
   };
 
   return {

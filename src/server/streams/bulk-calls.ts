@@ -38,22 +38,36 @@ export function createBulkHandlers(desk: StreamDesk, services: BulkServices): Bu
   };
 }
 
-const deskCall = ({ token, resume, signal, fail }: CallContext): DeskCall => ({ token, resume, signal, fail });
+const deskCall = ({ token, resume, traceparent, signal, fail }: CallContext): DeskCall => ({
+  token,
+  resume,
+  traceparent,
+  signal,
+  fail,
+});
 
 async function* send(open: OpenRead, call: CallContext, services: BulkServices): AsyncGenerator<FlightMessage> {
   call.account(open.account);
   const { signal, messageBytesTarget } = call;
   let outcome: StreamOutcome | null = null;
+  const opened = performance.now();
+  let firstMs: number | null = null;
+  let readerMs = 0;
   try {
     // What streams aim for depends on how many others there are.
     const run = { ...services, limits: { ...services.limits, messageBytesTarget } };
-    yield* runRead(open.spec, run, open, signal);
+    for await (const message of runRead(open.spec, run, open, signal)) {
+      const given = performance.now();
+      firstMs ??= given - opened;
+      yield message;
+      readerMs += performance.now() - given;
+    }
     outcome = 'complete';
   } catch (error) {
     outcome = isServiceError(error) ? error.code : 'INTERNAL';
     throw error;
   } finally {
     // A stream that is ended from outside is left at its last batch.
-    open.end(outcome ?? (isServiceError(signal.reason) ? signal.reason.code : 'CANCELLED'));
+    open.end(outcome ?? (isServiceError(signal.reason) ? signal.reason.code : 'CANCELLED'), { firstMs, readerMs });
   }
 }

@@ -7,6 +7,7 @@ import { formatTable } from '../../core/identifier.ts';
 import type { PutRequest } from '../../core/requests.ts';
 import { type Gate, type SeenTable, who } from '../gate.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Trace } from '../telemetry/traces.ts';
 import type { OpenPut } from './stream-desk.ts';
 import type { CallAccount } from './wire/bulk-handlers.ts';
 import type { PutSpec, RowRule } from './write-spec.ts';
@@ -26,18 +27,23 @@ export interface OpenPutServices {
  */
 export async function openPut(
   request: PutRequest,
-  { principal, account }: { readonly principal: Principal; readonly account: CallAccount },
+  {
+    principal,
+    account,
+    trace,
+  }: { readonly principal: Principal; readonly account: CallAccount; readonly trace: Trace },
   services: OpenPutServices,
   signal: AbortSignal,
 ): Promise<OpenPut> {
   const { metrics, auditor, gate } = services;
-  const seen = await authorize(request, principal, services, signal);
+  const seen = await trace.step('decide', () => authorize(request, principal, services, signal));
+  const writing = trace.begin('write');
   let bytes = 0;
   return {
     account,
     validUntilMs: validUntilMs(principal),
     spec: specOf(request, principal, seen),
-    catalog: catalogOf(request, services),
+    catalog: catalogOf(request, services, trace),
     check: () => gate.recheck(principal, seen, signal),
     received(more) {
       bytes += more;
@@ -45,6 +51,8 @@ export async function openPut(
     },
     end(outcome, { columns, rows, snapshotId }) {
       if (snapshotId !== null) metrics.add('putRows', rows, account);
+      writing.end(outcome, { 'headrace.rows': rows, 'headrace.bytes': bytes });
+      trace.end(outcome, { 'headrace.table': formatTable(request.table) });
       auditor.record({
         kind: 'stream',
         direction: 'write',
@@ -101,7 +109,11 @@ function rowRule({ decision: { rowFilter }, table }: SeenTable): RowRule | null 
 }
 
 /** The catalog's part of this one write. Names that come back from where rows are handled are not looked at. */
-function catalogOf({ table, ...rest }: PutRequest, { catalog, onCreated }: OpenPutServices): OpenPut['catalog'] {
+function catalogOf(
+  { table, ...rest }: PutRequest,
+  { catalog, onCreated }: OpenPutServices,
+  trace: Trace,
+): OpenPut['catalog'] {
   return {
     tableExists: () => catalog.tableExists(table),
     loadTable: (_, signal) => catalog.loadTable(table, signal),
@@ -109,10 +121,10 @@ function catalogOf({ table, ...rest }: PutRequest, { catalog, onCreated }: OpenP
     recallCommit: (options) => catalog.recallCommit(options),
     stageTable: (_, definition) => catalog.stageTable(table, definition),
     async createStaged(_, staged, updates, options) {
-      const committed = await catalog.createStaged(table, staged, updates, options);
+      const committed = await trace.step('commit', () => catalog.createStaged(table, staged, updates, options));
       await onCreated({ table, ...rest });
       return committed;
     },
-    retryCommit: (_, build, options) => catalog.retryCommit(table, build, options),
+    retryCommit: (_, build, options) => trace.step('commit', () => catalog.retryCommit(table, build, options)),
   };
 }

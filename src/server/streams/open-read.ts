@@ -8,6 +8,7 @@ import type { ScanPlan } from '../../scan/plan.ts';
 import type { MaskKeys } from '../../scan/restrict/masks.ts';
 import { type Gate, type SeenTable, who } from '../gate.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Trace } from '../telemetry/traces.ts';
 import type { RunningPlans } from './running-plans.ts';
 import { planDigest } from './scan-terms.ts';
 import type { DeskCall, OpenRead } from './stream-desk.ts';
@@ -32,6 +33,8 @@ export interface DecidedRead {
   readonly seen: SeenTable;
   readonly plan: ScanPlan;
   readonly ticket: Ticket;
+  /** Ended with the stream. */
+  readonly trace: Trace;
 }
 
 /**
@@ -39,7 +42,7 @@ export interface DecidedRead {
  * is written when it ends, however it ends.
  */
 export async function openRead(decided: DecidedRead, call: DeskCall, services: OpenReadServices): Promise<OpenRead> {
-  const { principal, account, seen, plan, ticket } = decided;
+  const { principal, account, seen, plan, ticket, trace } = decided;
   const { metrics } = services;
   const start = await startOf(ticket, call.resume, principal, services.tickets);
   const spec = specOf(ticket, plan, start, principal, services.maskKeys(queryOf(ticket, principal)));
@@ -47,6 +50,7 @@ export async function openRead(decided: DecidedRead, call: DeskCall, services: O
   const check = (): Promise<void> => services.gate.recheck(principal, seen, call.signal);
   const watch = setInterval(() => check().catch((error: unknown) => endWith(error, call)), watchMs).unref();
   const tally = { rows: 0, bytes: 0 };
+  const streaming = trace.begin('stream');
   return {
     account,
     validUntilMs: validUntilMs(principal),
@@ -64,8 +68,19 @@ export async function openRead(decided: DecidedRead, call: DeskCall, services: O
       metrics.add('sentBytes', bytes, account);
       metrics.add('sentRows', rows, account);
     },
-    end(outcome) {
+    end(outcome, { firstMs, readerMs }) {
       clearInterval(watch);
+      const sent = { 'headrace.rows': tally.rows, 'headrace.bytes': tally.bytes };
+      streaming.end(outcome, {
+        ...sent,
+        'headrace.reader_ms': Math.round(readerMs),
+        ...(firstMs === null ? {} : { 'headrace.first_batch_ms': Math.round(firstMs) }),
+      });
+      trace.end(outcome, {
+        ...sent,
+        'headrace.table': formatTable(seen.table.identifier),
+        'headrace.plan': ticket.plan,
+      });
       place[Symbol.dispose]();
       services.auditor.record({
         kind: 'stream',

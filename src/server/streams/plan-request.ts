@@ -3,6 +3,7 @@ import type { Principal } from '../../core/access.ts';
 import type { ScanRequest } from '../../core/requests.ts';
 import type { ScanPlan } from '../../scan/plan.ts';
 import type { Gate, SeenTable } from '../gate.ts';
+import type { Trace } from '../telemetry/traces.ts';
 import type { Planner } from './planner.ts';
 import { type ScanTerms, settleTerms } from './scan-terms.ts';
 import type { Ticket } from './tickets.ts';
@@ -22,11 +23,12 @@ export async function planRequest(
   request: ScanRequest,
   services: { readonly gate: Gate; readonly planner: Planner },
   signal: AbortSignal,
+  trace: Trace,
 ): Promise<PlannedRequest> {
-  const seen = await services.gate.see(principal, request.table, signal);
+  const seen = await trace.step('decide', () => services.gate.see(principal, request.table, signal));
   services.gate.require(principal, seen, 'readTable');
   const terms = settleTerms(request, seen.table.metadata);
-  const plan = await services.planner.plan(seen, terms, signal);
+  const plan = await trace.step('plan', () => services.planner.plan(seen, terms, signal));
   return { seen, terms, plan, planId: randomUUID() };
 }
 

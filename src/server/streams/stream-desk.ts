@@ -10,6 +10,8 @@ export interface DeskCall {
   /** The bearer token as the caller sent it. */
   readonly token: string | null;
   readonly resume: Resume | null;
+  /** As the caller sent it, for traces. */
+  readonly traceparent: string | null;
   readonly signal: AbortSignal;
   /** Ends the call at once, also while its reader takes nothing; fires `signal` with the reason. */
   readonly fail: (reason: ServiceError) => void;
@@ -51,7 +53,15 @@ export interface OpenRead extends OpenStream {
   readonly spec: StreamSpec;
   scanned(bytes: number, rows: number): void;
   sent(bytes: number, rows: number): void;
-  end(outcome: StreamOutcome): void;
+  end(outcome: StreamOutcome, pace: StreamPace): void;
+}
+
+/** Where a stream's time went. */
+export interface StreamPace {
+  /** From its opening to its first message; null where none came. */
+  readonly firstMs: number | null;
+  /** That its reader took to take what it was given. */
+  readonly readerMs: number;
 }
 
 /** A write to be run, and to be ended exactly once. */

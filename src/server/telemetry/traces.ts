@@ -17,9 +17,14 @@ import { isServiceError } from '../../core/errors.ts';
 export interface Trace {
   /** Runs a step as a span below the call's. Its failure is noted by its code alone. */
   step<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
-  /** Notes that something happened, once per name. */
-  mark(name: string): void;
+  /** A step that ends later. */
+  begin(name: string): TraceStep;
   /** Ends the call's span; `outcome` is `complete` or an error's code. Later calls do nothing. */
+  end(outcome: string, attributes?: Attributes): void;
+}
+
+export interface TraceStep {
+  /** Later calls do nothing. */
   end(outcome: string, attributes?: Attributes): void;
 }
 
@@ -30,10 +35,15 @@ export interface Traces {
   close(): Promise<void>;
 }
 
-const silent: Trace = { step: (_, work) => work(), mark: () => undefined, end: () => undefined };
+/** For calls that are not traced. */
+export const noTrace: Trace = {
+  step: (_, work) => work(),
+  begin: () => ({ end: () => undefined }),
+  end: () => undefined,
+};
 
 /** For where nobody listens. */
-export const noTraces: Traces = { begin: () => silent, close: async () => undefined };
+export const noTraces: Traces = { begin: () => noTrace, close: async () => undefined };
 
 const endpointVariables = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];
 
@@ -60,7 +70,6 @@ export function createTraces(processor: SpanProcessor): Traces {
 
 function traceOf(tracer: Tracer, root: Span): Trace {
   const context = trace.setSpan(ROOT_CONTEXT, root);
-  const marked = new Set<string>();
   return {
     async step(name, work) {
       const span = tracer.startSpan(name, {}, context);
@@ -73,18 +82,19 @@ function traceOf(tracer: Tracer, root: Span): Trace {
         span.end();
       }
     },
-    mark(name) {
-      if (marked.has(name)) return;
-      marked.add(name);
-      root.addEvent(name);
+    begin(name) {
+      const span = tracer.startSpan(name, {}, context);
+      return { end: (outcome, attributes) => end(span, outcome, attributes) };
     },
-    end(outcome, attributes = {}) {
-      if (!root.isRecording()) return;
-      root.setAttributes({ ...attributes, 'headrace.outcome': outcome });
-      if (outcome !== 'complete') fail(root, outcome);
-      root.end();
-    },
+    end: (outcome, attributes) => end(root, outcome, attributes),
   };
+}
+
+function end(span: Span, outcome: string, attributes: Attributes = {}): void {
+  if (!span.isRecording()) return;
+  span.setAttributes({ ...attributes, 'headrace.outcome': outcome });
+  if (outcome !== 'complete') fail(span, outcome);
+  span.end();
 }
 
 const fail = (span: Span, code: string): void => {

@@ -41,6 +41,8 @@ export interface CallContext {
   /** The bearer token as the caller sent it, unverified; null where there is none. Never logged. */
   readonly token: string | null;
   readonly resume: ResumePoint | null;
+  /** The caller's `traceparent` header as it came (W3C Trace Context). */
+  readonly traceparent: string | null;
   /** Bytes that the body of one message of the answer aims for: fewer where many streams share the server. */
   readonly messageBytesTarget: number;
   /**

@@ -48,6 +48,10 @@ export function readResumePoint(metadata: CallHeaders): ResumePoint | null {
   return { kind: 'offset', rows };
 }
 
+/** What a tracing caller names as its span. A malformed one is nobody's error: the call is then a trace of its own. */
+export const readTraceparent = (metadata: CallHeaders): string | null =>
+  metadata.get('traceparent')[0]?.toString() ?? null;
+
 function single(metadata: CallHeaders, name: string): string | null {
   const values = metadata.get(name);
   if (values.length > 1) throw new ServiceError('INVALID_REQUEST', `the call has several ${name} headers`);

@@ -1,7 +1,7 @@
 import { type Log, publicError } from '../../telemetry/log.ts';
 import type { CallAccount, CallContext, FlightMethod } from './bulk-handlers.ts';
 import type { CallHeaders } from './call-headers.ts';
-import { readResumePoint, readToken } from './call-metadata.ts';
+import { readResumePoint, readToken, readTraceparent } from './call-metadata.ts';
 import type { RpcCall } from './rpc-call.ts';
 import type { Outcome } from './status.ts';
 
@@ -35,6 +35,7 @@ export async function serveCall(
       method,
       token: readToken(headers),
       resume: readResumePoint(headers),
+      traceparent: readTraceparent(headers),
       messageBytesTarget,
       signal: call.signal,
       fail: (reason) => call.fail(reason),
