@@ -16,6 +16,7 @@ Modes
   stall     opens `streams` streams of `request` over `connections` connections, reads none of them, prints {"ready": true} and holds
             them until the next line of input: {"held": N}.
   plan      asks for `warm` once and then `calls` times for `request`, reading nothing: {"rows" (files that the plan kept), "bytes": 0, …}.
+            `{call}` in the filter is another number in each call.
   resume    reads `request` to its middle of `rows`, cancels, prints {"ready": true}, and at the next line of input reads the rest from
             the last batch's cursor: {"rows" (of the rest), "bytes", …}.
   put       sends the Arrow file `data` `times` times to the command `put` (JSON; its "table" and "idempotency_key" are completed):
@@ -183,15 +184,22 @@ def put(job: dict) -> dict:
     return {**counts, "wall_s": wall_s, "client_cpu_s": client_cpu_s, "scan_ms": put_ms}
 
 
+CALLS = iter(range(1_000, 10**9))
+
+
+def distinct(request: dict) -> dict:
+    return {**request, "filter": request["filter"].replace("{call}", str(next(CALLS)))}
+
+
 def plan(job: dict) -> dict:
     reader, plan_ms, files = Reader(job), [], 0
-    reader.plan(job["warm"])
+    reader.plan(distinct(job["warm"]) if "filter" in job["warm"] else job["warm"])
 
     def ask(_: int) -> None:
         nonlocal files
         for _ in range(job["calls"]):
             start = time.perf_counter()
-            info = reader.plan(job["request"])
+            info = reader.plan(distinct(job["request"]))
             plan_ms.append((time.perf_counter() - start) * 1e3)
             files = json.loads(info.app_metadata)["files"]
 

@@ -17,6 +17,12 @@ const profileShape = z.object({
   timeDeltas: z.array(z.number()),
 });
 
+export type Profile = z.infer<typeof profileShape>;
+/** A function and where it is from. */
+export type Frame = string;
+
+export const readProfile = (text: string): Profile => profileShape.parse(JSON.parse(text));
+
 export interface SelfTime {
   readonly name: string;
   readonly seconds: number;
@@ -28,7 +34,7 @@ export interface SelfTime {
 
 /** Functions by self time, the longest first. */
 export function selfTimes(text: string): SelfTime[] {
-  const { nodes, samples, timeDeltas } = profileShape.parse(JSON.parse(text));
+  const { nodes, samples, timeDeltas } = readProfile(text);
   const spent = new Map<number, number>();
   samples.forEach((id, at) => {
     spent.set(id, (spent.get(id) ?? 0) + timeDeltas[at]! / 1e6);
@@ -40,7 +46,7 @@ export function selfTimes(text: string): SelfTime[] {
   const stack = nodes.slice(0, 1).map(({ id }) => ({ id, path: new Set<string>() }));
   for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
     const { callFrame, children } = byId.get(visit.id)!;
-    const name = nameOf(callFrame);
+    const name = frameOf(callFrame);
     const seconds = spent.get(visit.id) ?? 0;
     self.set(name, (self.get(name) ?? 0) + seconds);
     const path = new Set(visit.path).add(name);
@@ -54,7 +60,7 @@ export function selfTimes(text: string): SelfTime[] {
     .sort((a, b) => b.seconds - a.seconds);
 }
 
-function nameOf({ functionName, url, lineNumber }: { functionName: string; url: string; lineNumber: number }): string {
+export function frameOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): Frame {
   const name = functionName === '' ? '(anonymous)' : functionName;
   const place = url.replace(/^.*\/(?=src\/|node_modules\/)/, '');
   return place === '' ? name : `${name} ${place}:${lineNumber + 1}`;

@@ -1,6 +1,6 @@
 """The rival of `plan`: PyIceberg's plan_files over a table's metadata.
 usage: plan.py   Prints {"ready": true}; then each line of standard input is a job's JSON: `warm` and `metadata` (locations of
-metadata.json), `filter` (or null), `calls`. It plans `warm` once, and `metadata` too if `again`, prints {"ready": true}, waits for a
+metadata.json), `filter` (`{call}` in it is another number in each call), `calls`. It plans `warm` once, and `metadata` too if `again`, prints {"ready": true}, waits for a
 line, plans `calls` times and prints {"rows" (files of one plan), "bytes": 0, "wall_s", "client_cpu_s": 0, "scan_ms": […]}."""
 import json
 import sys
@@ -9,8 +9,11 @@ import time
 from pyiceberg.table import StaticTable
 
 
+CALLS = iter(range(1_000, 10**9))
+
+
 def plan(table: StaticTable, where: str | None) -> int:
-    scan = table.scan() if where is None else table.scan(row_filter=where)
+    scan = table.scan() if where is None else table.scan(row_filter=where.replace("{call}", str(next(CALLS))))
     return sum(1 for _ in scan.plan_files())
 
 
