@@ -192,9 +192,9 @@ export function gatherPackedPairs(
   return true;
 }
 
-/** Unpacks levels, of 1 to 8 bits, which never need more than two bytes each. */
+/** Unpacks levels, of 1 to 8 bits. */
 export function unpackBytes(
-  bytes: Uint8Array,
+  view: DataView,
   byte: number,
   shift: number,
   width: number,
@@ -202,15 +202,33 @@ export function unpackBytes(
   at: number,
   count: number,
 ): void {
+  const groups = safeGroups(view, byte, shift, width, count);
   const mask = (1 << width) - 1;
-  const lastByte = bytes.length - 1;
+  // Four levels of up to 8 bits lie within one word.
+  const half = shift + 4 * width;
+  const offset = half >>> 3;
+  const [s1, s2, s3] = [shift + width, shift + 2 * width, shift + 3 * width];
+  const s4 = half & 7;
+  const [s5, s6, s7] = [s4 + width, s4 + 2 * width, s4 + 3 * width];
+  const wide = s3 + width > 32 || s7 + width > 32;
+  const end = wide ? at : at + 8 * groups;
   let from = byte;
-  let bit = shift;
-  for (let to = at; to < at + count; to++) {
-    const next = from < lastByte ? bytes[from + 1]! : 0;
-    out[to] = ((bytes[from]! | (next << 8)) >>> bit) & mask;
-    bit += width;
+  let to = at;
+  for (; to < end; to += 8, from += width) {
+    const low = view.getInt32(from, true);
+    out[to] = (low >>> shift) & mask;
+    out[to + 1] = (low >>> s1) & mask;
+    out[to + 2] = (low >>> s2) & mask;
+    out[to + 3] = (low >>> s3) & mask;
+    const high = view.getInt32(from + offset, true);
+    out[to + 4] = (high >>> s4) & mask;
+    out[to + 5] = (high >>> s5) & mask;
+    out[to + 6] = (high >>> s6) & mask;
+    out[to + 7] = (high >>> s7) & mask;
+  }
+  for (let bit = shift; to < at + count; to++, bit += width) {
     from += bit >>> 3;
     bit &= 7;
+    out[to] = valueAt(view, from, bit, width);
   }
 }

@@ -291,7 +291,7 @@ export class DeltaByteValues implements ByteValues {
       const end = offsets[at + value + 1]!;
       const prefix = this.#prefixes[this.#measured + value]!;
       if (value === 0) bytes.set(this.#last.subarray(0, prefix), start);
-      else bytes.copyWithin(start, offsets[at + value - 1]!, offsets[at + value - 1]! + prefix);
+      else copyRun(out, start, out, offsets[at + value - 1]!, offsets[at + value - 1]! + prefix);
       const suffix = end - start - prefix;
       copyRun(out, start + prefix, this.#bytes, this.#at, this.#at + suffix);
       this.#at += suffix;

@@ -179,15 +179,19 @@ export class HybridReader {
 
   /** Levels, at most `levelMax`, which has 8 bits. */
   levels(out: Uint8Array, count: number, levelMax: number): void {
+    const isAnyFine = levelMax === 2 ** this.#width - 1;
     for (let at = 0; at < count; ) {
       const run = this.#take(count - at);
       if (this.#isPacked) {
-        unpackBytes(this.#bytes, this.#packedByte(), this.#packedShift(), this.#width, out, at, run);
-      } else out.fill(this.#value, at, at + run);
+        unpackBytes(this.#view, this.#packedByte(), this.#packedShift(), this.#width, out, at, run);
+        if (!isAnyFine) for (let level = at; level < at + run; level++) if (out[level]! > levelMax) throw tooHigh();
+      } else {
+        if (this.#value > levelMax) throw tooHigh();
+        out.fill(this.#value, at, at + run);
+      }
       this.#advance(run);
       at += run;
     }
-    for (let at = 0; at < count; at++) if (out[at]! > levelMax) throw damaged('a level is higher than its column goes');
   }
 
   /** Single bits, to bit `start` of a bitmap that is still 0 there; gives how many are set. */
@@ -217,4 +221,5 @@ function allBelow(values: Int32Array, start: number, count: number, limit: numbe
   return room >= 0;
 }
 
+const tooHigh = () => damaged('a level is higher than its column goes');
 const outside = () => damaged('an index lies outside of the dictionary');

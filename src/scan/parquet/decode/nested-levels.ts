@@ -11,6 +11,8 @@ export interface Levels {
   /** Null where nothing repeats: each entry is a row. */
   readonly repetition: Uint8Array | null;
   readonly definition: Uint8Array;
+  /** Entries that hold a value of the leaf. */
+  readonly values: number;
 }
 
 /**
@@ -26,8 +28,8 @@ interface Places {
 /** A node's own nulls among the places of its list. */
 function nullsOf(levels: Levels, places: Places, defined: number): WindowRows {
   const { count: rows, depth, floor } = places;
-  if (defined === floor) return { rows, valid: rows, validity: null };
   const { entries, repetition, definition } = levels;
+  if (defined === floor || levels.values === entries) return { rows, valid: rows, validity: null };
   const validity = new Uint8Array(bitmapBytes(rows));
   let place = 0;
   let valid = 0;
@@ -50,6 +52,17 @@ function offsetsOf(levels: Levels, outer: Places, floor: number): Int32Array {
   const offsets = new Int32Array(outer.count + 1);
   let lists = 0;
   let elements = 0;
+  if (levels.values === entries && outer.depth === 0) {
+    // No list is empty or null.
+    for (let entry = 0; entry < entries; entry++) {
+      const depth = repetition[entry]!;
+      if (depth === 0) offsets[lists++] = elements;
+      if (depth <= 1) elements++;
+    }
+    if (entries > 0 && repetition[0] !== 0) throw damaged('its first page does not begin a row');
+    offsets[lists] = elements;
+    return offsets;
+  }
   for (let entry = 0; entry < entries; entry++) {
     const level = definition[entry]!;
     if (level < outer.floor) continue;
@@ -69,13 +82,16 @@ export function leafRows(levels: Levels, leaf: ParquetLeaf, rows: number): Windo
   const lists = leaf.chain.filter((node) => node.repetition === 'repeated');
   const inner = lists[lists.length - 1];
   const floor = inner === undefined ? 0 : definitionLevelMax(inner);
-  const count = inner === undefined ? rows : countFrom(levels.definition, levels.entries, floor);
+  const count = inner === undefined ? rows : placesFrom(levels, floor);
   return nullsOf(levels, { depth: lists.length, floor, count }, definitionLevelMax(leaf));
 }
 
+const placesFrom = ({ entries, definition, values }: Levels, floor: number): number =>
+  values === entries ? entries : countFrom(definition, entries, floor);
+
 export function countFrom(definition: Uint8Array, entries: number, level: number): number {
   let count = 0;
-  for (let entry = 0; entry < entries; entry++) if (definition[entry]! >= level) count++;
+  for (let entry = 0; entry < entries; entry++) count += definition[entry]! >= level ? 1 : 0;
   return count;
 }
 

@@ -8,7 +8,7 @@ import type { PageValues } from './page-values.ts';
 import { readWindow, type WindowPart } from './window.ts';
 
 /** A page that is being read, its levels unpacked. */
-interface NestedPage extends Levels {
+interface NestedPage extends Omit<Levels, 'values'> {
   readonly values: PageValues;
   close(): void;
 }
@@ -113,11 +113,14 @@ export function nestedReader(pages: ChunkPages, held: RowRange, known: KnownRows
     skipTo(start);
     const runs = advance(rows);
     if (cursor.row !== end) throw damaged(`its pages hold ${cursor.row - held.start} rows where more are declared`);
-    const levels = joinLevels(runs);
+    let present = 0;
     const parts = runs.map((run): WindowPart => {
       const definition = run.page.definition.subarray(run.start, run.end);
-      return { page: run.page.values, count: countFrom(definition, definition.length, defined) };
+      const count = countFrom(definition, definition.length, defined);
+      present += count;
+      return { page: run.page.values, count };
     });
+    const levels = { ...joinLevels(runs), values: present };
     const values = readWindow(parts, leafRows(levels, leaf, rows), pages.window);
     closePassed(runs);
     return nest(levels, leaf, rows, values);
@@ -128,7 +131,7 @@ export function nestedReader(pages: ChunkPages, held: RowRange, known: KnownRows
 const knownRows = (known: KnownRows, at: number): number | null => known[at] ?? null;
 
 /** The levels of runs one after another: views where one page holds all of them. */
-function joinLevels(runs: readonly Run[]): Levels {
+function joinLevels(runs: readonly Run[]): Omit<Levels, 'values'> {
   const entries = runs.reduce((sum, run) => sum + run.end - run.start, 0);
   const repeats = runs.some(({ page }) => page.repetition !== null);
   const [only] = runs;

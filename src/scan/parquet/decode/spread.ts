@@ -11,22 +11,27 @@ export function spreadFixed(values: Uint8Array, width: number, validity: Uint8Ar
   else spreadRuns(values, width, validity, valid, rows);
 }
 
-/** 32-bit values, or indices. */
+/**
+ * 32-bit values, or indices. The bit itself says how far to step back and what to keep: a branch per row, which nobody can predict where
+ * nulls are strewn about, makes it 7 instead of 2 ns a row.
+ */
 export function spreadSingles(values: Int32Array, validity: Uint8Array, valid: number, rows: number): void {
   let from = valid;
   // What is valid up to the front already lies in its place.
   for (let row = rows - 1; row >= from; row--) {
-    values[row] = ((validity[row >>> 3]! >>> (row & 7)) & 1) === 1 ? values[--from]! : 0;
+    const bit = (validity[row >>> 3]! >>> (row & 7)) & 1;
+    from -= bit;
+    values[row] = values[from]! & -bit;
   }
 }
 
 function spreadPairs(words: Int32Array, validity: Uint8Array, valid: number, rows: number): void {
   let from = valid;
   for (let row = rows - 1; row >= from; row--) {
-    const isValid = ((validity[row >>> 3]! >>> (row & 7)) & 1) === 1;
-    if (isValid) from--;
-    words[row << 1] = isValid ? words[from << 1]! : 0;
-    words[(row << 1) | 1] = isValid ? words[(from << 1) | 1]! : 0;
+    const bit = (validity[row >>> 3]! >>> (row & 7)) & 1;
+    from -= bit;
+    words[row << 1] = words[from << 1]! & -bit;
+    words[(row << 1) | 1] = words[(from << 1) | 1]! & -bit;
   }
 }
 
@@ -53,6 +58,6 @@ export function spreadOffsets(offsets: Int32Array, validity: Uint8Array, valid: 
   let from = valid;
   for (let row = rows - 1; row >= from; row--) {
     offsets[row + 1] = offsets[from]!;
-    if (bitAt(validity, row) === 1) from--;
+    from -= bitAt(validity, row);
   }
 }

@@ -43,7 +43,7 @@ test('values of any width come out as they were packed, up to the last byte', ()
       });
       if (width > 8) return;
       const levels = new Uint8Array(values.length);
-      unpackBytes(bytes, 0, shift, width, levels, 0, values.length);
+      unpackBytes(viewOf(bytes), 0, shift, width, levels, 0, values.length);
       assert.deepEqual([...levels], values);
     }),
     { numRuns: 1000 },
