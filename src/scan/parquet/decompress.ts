@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { ServiceError } from '../../core/errors.ts';
+import { type Allocate, allocateFresh } from './allocate.ts';
 import { decodeLz4Block } from './lz4-block.ts';
 import type { Codec } from './metadata.ts';
 import { decodeSnappy } from './snappy.ts';
@@ -10,12 +11,6 @@ const corrupt = (problem: string, cause?: unknown): ServiceError =>
 
 /** Codecs that the page decoder undoes itself, never writing more than a page's declared size. */
 export const decodedInWasm = (codec: Codec): boolean => codec === 'none' || codec === 'snappy' || codec === 'lz4-raw';
-
-/** Gives a buffer of at least so many bytes to write to, which begins at a multiple of 8 bytes. */
-export type Allocate = (bytes: number) => Uint8Array;
-
-/** Fresh memory that may hold anything: whoever asks for it writes all that it hands on. */
-export const allocateFresh: Allocate = (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 
 /**
  * Undoes a page's compression into exactly `bytes` bytes, and never more: a page that grows beyond its declared size is

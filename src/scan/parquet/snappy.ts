@@ -1,4 +1,4 @@
-import type { Allocate } from './decompress.ts';
+import type { Allocate } from './allocate.ts';
 
 /** Copies are made by words, which may write so many bytes behind their end. */
 const slackBytes = 8;

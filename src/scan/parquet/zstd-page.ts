@@ -1,5 +1,5 @@
 import { constants, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { Allocate } from './decompress.ts';
+import type { Allocate } from './allocate.ts';
 
 /** What a context keeps between pages: beyond it a frame gets one of its own. Level 19 needs 8 MiB. */
 const windowBytesMax = 8 << 20;

@@ -51,6 +51,8 @@ function hydrateBytes(column: DictionaryColumn, dictionary: BytesColumn, budget:
     copyRun(to, offsets[row]!, from, start, start + offsets[next]! - offsets[row]!);
     row = next;
   }
+  // Words may have brought along what lies behind the last value in the dictionary.
+  to.bytes.fill(0, total);
   return { kind: 'bytes', type, length, nullCount, validity, offsets, values: to.bytes.subarray(0, total) };
 }
 

@@ -101,6 +101,7 @@ export class PlainByteValues implements ByteValues, LocatedValues {
   all(offsets: Int32Array, count: number, size: number): Uint8Array {
     const out = wordBytes(new Uint8Array(size + copySlackBytes));
     this.copy(out, offsets, 0, count);
+    out.bytes.fill(0, size);
     return out.bytes.subarray(0, size);
   }
 

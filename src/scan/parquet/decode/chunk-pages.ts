@@ -1,5 +1,5 @@
 import type { Column } from '../../arrow/column.ts';
-import { allocateFresh } from '../decompress.ts';
+import { allocateFresh } from '../allocate.ts';
 import { rawType } from '../leaf-type.ts';
 import type { ColumnChunk } from '../metadata.ts';
 import type { DataPage, Pages } from '../pages.ts';

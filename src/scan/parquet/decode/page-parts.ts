@@ -1,4 +1,5 @@
-import { type Allocate, decompress } from '../decompress.ts';
+import type { Allocate } from '../allocate.ts';
+import { decompress } from '../decompress.ts';
 import type { Codec } from '../metadata.ts';
 import type { DataPage, DataPageV1, DataPageV2 } from '../pages.ts';
 import { damaged } from './damaged.ts';

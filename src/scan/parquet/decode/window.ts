@@ -117,6 +117,8 @@ function readBytes(parts: readonly WindowPart[], { rows, valid, validity }: Wind
     bytesOf(page).copy(values, offsets, at, count);
     at += count;
   }
+  // Words may have brought along what lay behind the last value.
+  values.bytes.fill(0, total);
   if (validity !== null) spreadOffsets(offsets, validity, valid, rows);
   return { offsets, values: values.bytes.subarray(0, total) };
 }
