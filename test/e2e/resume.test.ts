@@ -96,6 +96,22 @@ describe('a cursor', () => {
     }
   });
 
+  test('continues on either plane and in any worker what another one began', async () => {
+    const ticket = await ticketOf(reader);
+    const batches = await read(reader, ticket);
+    const { cursor } = batches[2]!;
+    const rest = contentOf(batches.slice(3));
+    const control = world.withToken(reader.token, world.server.flight);
+    assert.deepEqual(contentOf(await read(control, ticket)), contentOf(batches));
+    assert.deepEqual(contentOf(await read(control, ticket, { 'headrace-cursor': cursor })), rest);
+    // Each connection may meet another worker.
+    for (let connection = 20; connection < 28; connection++) {
+      const headers = { 'headrace-cursor': cursor };
+      const found = await reader.batches({ ticket, headers, connection, ids: 'id', digests: true });
+      assert.deepEqual(contentOf(found), rest);
+    }
+  });
+
   test('of an exchange continues the same exchange', async () => {
     const batches = await reader.batches({ request, exchange: true, ids: 'id' });
     const rest = await reader.batches({

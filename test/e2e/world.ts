@@ -38,7 +38,6 @@ export interface World extends AsyncDisposable {
 
 /** Which port carries the data: the data plane's, which its workers share, or the control plane's, which serves everything. */
 export type Plane = 'data' | 'flight';
-export const planes: readonly Plane[] = ['data', 'flight'];
 
 export async function openWorld(
   options: ServerOptions & { readonly namespaces?: readonly string[]; readonly plane?: Plane } = {},
