@@ -38,7 +38,7 @@ export function createReadPool(
   /** The longest idle first. */
   const idle = new Set<Share>();
   const waiting = new Set<Share>();
-  let timer: NodeJS.Timeout | null = null;
+  let isTimed = false;
 
   const makeRoom = (bytes: number): void => {
     for (const share of idle) {
@@ -56,10 +56,13 @@ export function createReadPool(
   };
 
   const wakeLater = (): void => {
-    timer ??= setTimeout(() => {
-      timer = null;
+    if (isTimed) return;
+    isTimed = true;
+    const later = (): void => {
+      isTimed = false;
       wake();
-    }, readIdleMs).unref();
+    };
+    setTimeout(later, readIdleMs).unref();
   };
 
   const add = (share: Share, bytes: number): void => {

@@ -101,6 +101,7 @@ test('a source that fails does so after the items before it, and a cancelled rea
   const { sources } = sourcesOf([[1], [1]]);
   const broken: ReadAheadSource<Item> = async function* (room) {
     await room.take(1);
+    yield* [];
     throw new Error('broken');
   };
   const names: string[] = [];
