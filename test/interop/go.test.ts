@@ -1,5 +1,7 @@
 /** Headrace as arrow-go sees it: the calls that pyarrow's client lacks, and the rest once more with another Arrow and another gRPC. */
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startServer, type TestServer } from '../support/server.ts';
 import {
@@ -41,6 +43,15 @@ before(async () => {
 after(async () => {
   await server?.[Symbol.asyncDispose]();
   await client?.[Symbol.asyncDispose]();
+});
+
+test('arrow-go reads from the data files what DoPut took', async () => {
+  const files = await readdir(join(server.dataDir, 'warehouse'), { recursive: true });
+  const paths = files
+    .filter((file) => /trips.*\.parquet$/.test(file))
+    .map((file) => join(server.dataDir, 'warehouse', file));
+  assert.equal(paths.length, 4);
+  assert.deepEqual(byId(await seen<SeenStream['rows']>('files', { paths })), written);
 });
 
 interface SeenPut {

@@ -28,6 +28,7 @@ var scenarios = map[string]scenario{
 	"exchange": with(exchange),
 	"flights":  with(listFlights),
 	"put":      with(put),
+	"files":    with(files),
 	"action":   with(action),
 	"actions":  with(listActions),
 	"cancel":   with(cancel),
