@@ -12,8 +12,9 @@ const bytesMin = 32 << 20;
 const shareMax = 1 / 4;
 /** A thread that does not answer is not waited for any longer: it works, and collects by itself. */
 const roundMsMax = 10_000;
-/** So that collecting takes a few percent of a thread at the most. */
-const pauseMs = 250;
+/** Between two collections at least, and so many times as long as one takes: so that collecting is a few percent of a thread's work at most. */
+const pauseMsMin = 250;
+const pauseFactor = 20;
 
 interface Round {
   readonly bytes: number;
@@ -34,7 +35,7 @@ export class GarbageRounds {
   #bytes = 0;
   #round: Round | null = null;
   #number = 0;
-  #lastMs = Number.NEGATIVE_INFINITY;
+  #nextMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: GarbageRoundsOptions) {
     this.#options = options;
@@ -77,8 +78,7 @@ export class GarbageRounds {
   #start(): void {
     if (this.#round !== null || this.#bytes < this.bytesMax / 2) return;
     const { now } = this.#options;
-    if (now() - this.#lastMs < pauseMs) return;
-    this.#lastMs = now();
+    if (now() < this.#nextMs) return;
     this.#round = { bytes: this.#bytes, startedMs: now(), missing: new Set(this.#members.keys()) };
     this.#number++;
     for (const ask of [...this.#members.values()]) ask(this.#number);
@@ -88,7 +88,9 @@ export class GarbageRounds {
   #finish(): void {
     const round = this.#round;
     if (round === null || round.missing.size > 0) return;
-    this.#options.collect();
+    const { collect, now } = this.#options;
+    collect();
+    this.#nextMs = now() + Math.max(pauseMsMin, (now() - round.startedMs) * pauseFactor);
     this.#bytes -= round.bytes;
     this.#round = null;
     this.#start();

@@ -97,7 +97,12 @@ export class Keeper {
     });
   }
 
-  /** Bytes that are kept, and evicted ones that are not collected yet. */
+  /** Bytes of what is kept. */
+  get keptBytes(): number {
+    return this.#kept.bytes;
+  }
+
+  /** Bytes of what is kept, of what was evicted and of what came too late, as far as those are not collected yet. */
   get bytes(): number {
     return this.#kept.bytes + this.#rounds.bytes;
   }
@@ -206,9 +211,7 @@ export class Keeper {
     if (lease !== undefined) this.#end(key, lease);
     const distance = opening.distances.get(chunk)!;
     const bytes = segmentBytes + entryOverheadBytes;
-    let place = this.#kept.placeFor(distance, bytes, this.#reservedBytes);
-    // Others are about to want it as well, though nobody may ever after.
-    if (place === 'none' && this.#interest.get(chunk)! > 1) place = 'brief';
+    const place = this.#kept.placeFor(distance, bytes, this.#reservedBytes, this.#interest.get(chunk)! > 1);
     if (place === 'none') return segmentStates.none;
     const reserved = place === 'main' ? bytes : 0;
     this.#reservedBytes += reserved;
@@ -226,13 +229,17 @@ export class Keeper {
 
   #put(opening: Opening, key: string, packed: PackedColumn): void {
     const lease = this.#leases.get(key);
+    const bytes = packed.byteLength + entryOverheadBytes;
     // A lease that lapsed and went to somebody else is that one's to fulfil.
-    if (lease?.holder !== opening) return;
+    if (lease?.holder !== opening) {
+      this.#rounds.add(bytes);
+      return;
+    }
     this.#leases.delete(key);
     opening.leases.delete(key);
     this.#reservedBytes -= lease.reserved;
-    const bytes = packed.byteLength + entryOverheadBytes;
-    this.#kept.keep(key, packed, bytes, lease.place, lease.distance);
+    // What is not kept after all lies around as well.
+    if (!this.#kept.keep(key, packed, bytes, lease.place, lease.distance)) this.#rounds.add(bytes);
     for (const waiter of lease.waiting) {
       waiter.waits.delete(key);
       this.#options.count('hit', 1);

@@ -106,12 +106,18 @@ export class Retention<Value> {
     return last === undefined ? Number.POSITIVE_INFINITY : this.#clock - last;
   }
 
-  /** Where a newcomer of such a distance would be kept, while `reserved` bytes are promised to others. */
-  placeFor(distance: number, bytes: number, reserved: number): Place {
+  /**
+   * Where a newcomer of such a distance would be kept, while `reserved` bytes are promised to others. `isShared`: others are about to want
+   * it as well, though nobody may ever after.
+   */
+  placeFor(distance: number, bytes: number, reserved: number, isShared: boolean): Place {
     const missing = this.#mainBytes + reserved + bytes - this.#mainMax;
     if (missing <= 0 && this.#main.size < this.#main.max) return 'main';
-    if (distance < this.#briefMax) return 'brief';
-    return this.#mayDisplace(distance, missing) ? 'main' : 'none';
+    if (!this.#options.mayEvict(bytes)) return 'none';
+    const fitsBriefly = bytes <= this.#briefMax;
+    if (distance < this.#briefMax && fitsBriefly) return 'brief';
+    if (this.#mayDisplace(distance, missing)) return 'main';
+    return isShared && fitsBriefly ? 'brief' : 'none';
   }
 
   /** Keeps a value; false where it does not fit at that place. What lies in its way is evicted. */

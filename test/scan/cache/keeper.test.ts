@@ -162,7 +162,7 @@ test('where there is no room, a value is put only where another stream is about 
   first.put(0, 0, markedBy(9));
   await other.prepare(0, 1);
   assert.equal(markOf(other, 0), 9);
-  assert.ok(keeper.bytes <= 40 * segmentBytes);
+  assert.ok(keeper.keptBytes <= 40 * segmentBytes);
 });
 
 test('a stream that only looks holds up nobody', async () => {
@@ -211,7 +211,7 @@ test('whatever readers do and however they end, values are those of their segmen
           const puts = end === 'put' || (end === 'put some' && segment % 2 === 0);
           if (puts && opening.isLeased(0, segment)) opening.put(0, segment, markedBy(chunk * 100 + segment));
         }
-        assert.ok(keeper.bytes <= bytesMax, `${keeper.bytes} of ${bytesMax}`);
+        assert.ok(keeper.keptBytes <= bytesMax, `${keeper.keptBytes} of ${bytesMax}`);
         if (end === 'crash') {
           cache.close();
           readers[who] = reader();

@@ -27,7 +27,7 @@ function simulate(bytesMax: number, now: () => number = () => 0): Simulated & { 
       const distance = kept.visit(chunk);
       if (kept.use(chunk) !== undefined) return true;
       kept.pass(bytes);
-      const place = kept.placeFor(distance, bytes, 0);
+      const place = kept.placeFor(distance, bytes, 0, false);
       if (place !== 'none') kept.keep(chunk, chunk, bytes, place, distance);
       return false;
     },
@@ -133,7 +133,7 @@ test('no sequence of requests makes it keep more bytes or entries than it may', 
         const found = retention.use(key);
         if (found !== undefined) continue;
         retention.pass(bytes);
-        const place = retention.placeFor(distance, bytes, 0);
+        const place = retention.placeFor(distance, bytes, 0, false);
         if (place !== 'none' && retention.keep(key, bytes, bytes, place, distance)) kept++;
         assert.ok(retention.bytes <= 1_000 && retention.entries <= 21);
         assert.equal(kept - evicted, retention.entries);
