@@ -3,7 +3,7 @@ import type { Limits } from '../../core/limits.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import { convertedType, readLogicalType } from './logical-type.ts';
 import { buildSchema, type LogicalType, type ParquetSchema, physicalTypes, type SchemaElement } from './schema.ts';
-import { ThriftReader } from './thrift.ts';
+import { ThriftReader, thriftType } from './thrift.ts';
 
 /** Codecs by their numbers (parquet.thrift, `CompressionCodec`). */
 export const codecs = ['none', 'snappy', 'gzip', 'lzo', 'brotli', 'lz4', 'zstd', 'lz4-raw'] as const;
@@ -293,10 +293,11 @@ function readChunkMetadata(reader: ThriftReader, type: number, draft: ChunkDraft
       const start = reader.at;
       reader.skip(field);
       draft.statistics = { start, end: reader.at };
-    } else if (id === 13) {
+    } else if (id === 13 && field === thriftType.list) {
       reader.list(field, encodingStatsMax, (element) => readEncodingStats(reader, element, draft));
-    } else if (id === 14) draft.bloomFilterOffset = reader.i64(field);
-    else if (id === 15) draft.bloomFilterLength = reader.i32(field);
+    } else if (id === 14 && field === thriftType.i64) draft.bloomFilterOffset = reader.i64(field);
+    // Some writers have put other things under these numbers; nothing that must be known hangs on them.
+    else if (id === 15 && field === thriftType.i32) draft.bloomFilterLength = reader.i32(field);
     else reader.skip(field);
   });
 }
