@@ -21,6 +21,7 @@ import { createFlightHandlers, type FlightServices } from './flight/flight-handl
 import { createLocations, type DataPorts } from './flight/locations.ts';
 import { type FlightServer, observeBudget, startFlightServer } from './flight/service.ts';
 import { createGate, type Gate } from './gate.ts';
+import { accountBuffersWithHeap } from './heap-policy.ts';
 import { startHttp } from './http.ts';
 import { type Lifecycle, type Part, startLifecycle } from './lifecycle.ts';
 import { ByteBudget } from './streams/byte-budget.ts';
@@ -47,6 +48,7 @@ export interface RunningServer extends AsyncDisposable {
 
 /** Opens the embedded state and serves it: Flight on the control and the data port, HTTP beside them. */
 export async function serveHeadrace(config: Config): Promise<RunningServer> {
+  accountBuffersWithHeap();
   await using resources = new AsyncDisposableStack();
   const { limits, host } = config;
   const log = createLog(config.log.level);
