@@ -69,7 +69,10 @@ export class Connection {
   widen(): void {
     if (this.#wide || this.#session.closed || this.#session.destroyed) return;
     this.#wide = true;
-    this.#session.settings({ initialWindowSize: this.#limits.uploadWindowBytes });
+    const { uploadWindowBytes } = this.#limits;
+    this.#session.settings({ initialWindowSize: uploadWindowBytes });
+    // Node refills the connection's window as bytes arrive, so it bounds only what is on the way.
+    this.#session.setLocalWindowSize(2 * uploadWindowBytes);
   }
 
   /**
