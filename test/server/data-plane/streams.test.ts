@@ -223,9 +223,9 @@ test('strangers may send 64 KB ahead; an upload that found its place opens the w
   assert.equal((await call(session, { method: 'DoGet', data: [ticket(1)] })).grpc, '0');
   assert.equal(session.remoteSettings.initialWindowSize, 65_535);
   assert.equal((await call(session, { method: 'DoPut', data: [descriptor, uploadMessage(1 << 20)] })).grpc, '0');
-  assert.equal(session.remoteSettings.initialWindowSize, 8 << 20);
+  assert.equal(session.remoteSettings.initialWindowSize, 16 << 20);
   // The connection's own window is no narrower.
-  assert.ok(session.state.remoteWindowSize! > 8 << 20);
+  assert.ok(session.state.remoteWindowSize! > 16 << 20);
   session.destroy();
 });
 
