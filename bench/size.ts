@@ -19,6 +19,8 @@ export interface Size {
   readonly streams: readonly number[];
   /** Data files of the tables that are planned, the last being the one that is compared. */
   readonly plannedFiles: readonly number[];
+  /** Filters that each of them is planned with. */
+  readonly questions: number;
   /** Readers that stall. */
   readonly stalled: number;
 }
@@ -29,16 +31,16 @@ export const sizes: Readonly<Record<SizeName, Size>> = {
   /** Seconds: shows that everything works and that rows agree, and nothing about speed. */
   smoke: {
     ...{ name: 'smoke', rows: 20_000, warmRows: 1_000, warmScans: 1, sampleBytes: 5e6, calls: 2, pairs: 1 },
-    ...{ streams: [1, 4], plannedFiles: [4_000], stalled: 20 },
+    ...{ streams: [1, 4], plannedFiles: [4_000], questions: 1, stalled: 20 },
   },
   /** Minutes a subject, for working on it. */
   short: {
     ...{ name: 'short', ...table, warmScans: 2, sampleBytes: 0.5e9, calls: 5, pairs: 3 },
-    ...{ plannedFiles: [100_000], stalled: 1_000 },
+    ...{ plannedFiles: [100_000], questions: 3, stalled: 1_000 },
   },
   /** What bars are judged by. */
   full: {
     ...{ name: 'full', ...table, warmScans: 8, sampleBytes: 5e9, calls: 20, pairs: 7 },
-    ...{ plannedFiles: [10_000, 1_000_000, 100_000], stalled: 1_000 },
+    ...{ plannedFiles: [10_000, 1_000_000, 100_000], questions: 3, stalled: 1_000 },
   },
 };

@@ -28,8 +28,8 @@ interface Question {
 /** `{call}` is another number in each call, so that nobody answers from a plan that was asked for before: all ids are above it. */
 const fresh = 'id > -{call}';
 const questions: readonly Question[] = [
-  { name: 'all files', filter: fresh },
   { name: 'one partition', filter: `day = '2020-04-10' AND region = 'us' AND ${fresh}` },
+  { name: 'all files', filter: fresh },
   {
     name: 'a day by bounds',
     filter: `seen_at >= '2020-04-10T00:00:00' AND seen_at < '2020-04-11T00:00:00' AND ${fresh}`,
@@ -60,7 +60,7 @@ export const subject: Subject = {
     );
     const variants: VariantResult[] = [];
     for (const files of size.plannedFiles) {
-      for (const question of questions) {
+      for (const question of questions.slice(0, size.questions)) {
         const compared = files === size.plannedFiles.at(-1) && wants('pyiceberg');
         const cold = compared ? await measureCold(question, files, tables, size.pairs, progress) : null;
         const { name, about, ours, theirs } = await warmRunners(question, files, tables, client, size.calls);
