@@ -59,7 +59,7 @@ export const defaultLimits = {
   footerBytesMax: 64 << 20,
   /** Column chunks of one Parquet file: row groups times leaf columns. */
   columnChunksMax: 500_000,
-  /** Bytes that the WebAssembly decoder's memory may grow to. */
+  /** Bytes that decoding may take: one read of a column unfolds to at most half of it; the WebAssembly decoder's memory grows no larger. */
   decoderMemoryBytesMax: 1 << 30,
   /** Bytes that one decompressed page, buffer or Avro block may have. */
   decompressedBytesMax: 256 << 20,
