@@ -1,31 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { makeTlsFiles } from '../../support/certificates.ts';
 import { runPython } from '../../support/python.ts';
 import { startToy, toyMessages } from './toy.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'headrace-tls-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-const openssl = (...args: string[]): Buffer =>
-  execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-const pem = (name: string): Buffer => readFileSync(join(folder, name));
-
-function authority(name: string): void {
-  const subject = ['-subj', `/CN=${name}`, '-days', '2', '-keyout', `${name}.key`, '-out', `${name}.crt`];
-  openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...subject);
-}
-
-function certificate(name: string, signer: string): void {
-  writeFileSync(join(folder, `${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-  const request = ['-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`];
-  openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...request);
-  const signing = ['-CA', `${signer}.crt`, '-CAkey', `${signer}.key`, '-CAcreateserial', '-days', '2'];
-  openssl('x509', '-req', '-in', `${name}.csr`, ...signing, '-extfile', `${name}.ext`, '-out', `${name}.crt`);
-}
 
 const script = `
 import pyarrow.flight as fl
@@ -46,24 +23,19 @@ output = {
 `;
 
 test('TLS serves trusting clients, and with a client authority only those that it signed', async () => {
-  authority('ca');
-  authority('other');
-  certificate('server', 'ca');
-  certificate('client', 'ca');
-  certificate('stranger', 'other');
+  const { ca, otherCa, server, client, stranger } = makeTlsFiles();
   const doGet = async function* () {
     yield* toyMessages(5);
   };
-  const tls = { cert: pem('server.crt'), key: pem('server.key') };
-  await using open = await startToy({ doGet }, { tls: { ...tls, clientCa: null } });
-  await using closed = await startToy({ doGet }, { tls: { ...tls, clientCa: pem('ca.crt') } });
+  await using open = await startToy({ doGet }, { tls: { ...server, clientCa: null } });
+  await using closed = await startToy({ doGet }, { tls: { ...server, clientCa: ca } });
   const input = {
-    ca: pem('ca.crt').toString(),
-    cert: pem('client.crt').toString(),
-    key: pem('client.key').toString(),
-    otherCa: pem('other.crt').toString(),
-    otherCert: pem('stranger.crt').toString(),
-    otherKey: pem('stranger.key').toString(),
+    ca: ca.toString(),
+    cert: client.cert.toString(),
+    key: client.key.toString(),
+    otherCa: otherCa.toString(),
+    otherCert: stranger.cert.toString(),
+    otherKey: stranger.key.toString(),
   };
   const [one, mutual] = (await Promise.all([
     runPython(script, { ...input, port: open.port }),
