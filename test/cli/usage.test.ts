@@ -52,7 +52,7 @@ test('a command line that cannot be understood exits with 2 and names the neares
 });
 
 test('reserved commands say that they are not supported', async () => {
-  const lines = ['policy diff --json', 'audit verify --json', 'doctor --json', 'bench hot-stream --json'];
+  const lines = ['policy diff --json', 'audit verify --json', 'doctor --json', 'bench commit --json'];
   for (const { code, stderr } of await Promise.all(lines.map(run))) {
     assert.equal(code, 3);
     assert.equal(JSON.parse(stderr).error.code, 'UNSUPPORTED_FEATURE');
