@@ -10,7 +10,7 @@ help:
 	@echo 'make demo          set up and run the main job on the embedded default'
 	@echo 'make serve         set up and start the server on .data'
 	@echo 'make test          set up and pass the tests'
-	@echo 'make test-interop  the same against other engines and languages; needs Go'
+	@echo 'make test-interop  the same against other engines and languages; needs Go, Rust, Java and Maven'
 	@echo 'make test-long     full-size runs (hours)'
 	@echo 'make bench         the benchmarks against their rivals, at smoke size'
 
