@@ -13,8 +13,7 @@ test('work that keeps a pace gives every turn of the event loop to others too', 
   setImmediate(count);
   let stops = 0;
   const work = async (): Promise<void> => {
-    const end = performance.now() + 30;
-    while (performance.now() < end) {
+    while (stops < 20) {
       if (!pace.isDue) continue;
       stops++;
       await pace.giveWay();
@@ -22,7 +21,7 @@ test('work that keeps a pace gives every turn of the event loop to others too', 
   };
   await Promise.all([work(), work()]);
   done = true;
-  assert.ok(stops >= 10 && turns >= stops / 2 - 1, `${stops} stops, ${turns} turns`);
+  assert.ok(turns >= stops / 2 - 1, `${stops} stops, ${turns} turns`);
 });
 
 test('a slice begins when a turn begins, and who shares a pace resumes together', async () => {
