@@ -17,8 +17,8 @@ Modes
             them until the next line of input: {"held": N}.
   plan      asks for `warm` once and then `calls` times for `request`, reading nothing: {"rows" (files that the plan kept), "bytes": 0, …}.
             `{call}` in the filter is another number in each call.
-  resume    reads `request` to its middle of `rows`, cancels, prints {"ready": true}, and at the next line of input reads the rest from
-            the last batch's cursor: {"rows" (of the rest), "bytes", …}.
+  resume    reads `request` once, then again until `until` of its `rows` have come, cancels, prints {"ready": true}, and at the next line
+            of input reads the rest from the last batch's cursor: {"rows" (of the rest), "bytes", …}.
   put       sends the Arrow file `data` `times` times to the command `put` (JSON; its "table" and "idempotency_key" are completed):
             {"rows", "bytes", "wall_s", "client_cpu_s", "scan_ms"}, after the same {"ready": true}."""
 import json
@@ -148,7 +148,9 @@ def measure(job: dict) -> dict:
 def stall(job: dict) -> dict:
     readers = [Reader(job) for _ in range(job["connections"])]
     [endpoint] = readers[0].plan(job["request"]).endpoints
-    held = [readers[at % len(readers)].chunks(endpoint) for at in range(job["streams"])]
+    held: list[fl.FlightStreamReader] = []
+    counts = [job["streams"] // len(readers) + (at < job["streams"] % len(readers)) for at in range(len(readers))]
+    timed(len(readers), lambda at: held.extend(readers[at].chunks(endpoint) for _ in range(counts[at])))
     wait_for_go()
     for reader in held:
         reader.cancel()
@@ -211,11 +213,14 @@ def plan(job: dict) -> dict:
 def resume(job: dict) -> dict:
     reader, rows, cursor = Reader(job), 0, ""
     [endpoint] = reader.plan(job["request"]).endpoints
+    # Whoever serves this connection shall have read the footers: they are no part of what is read again.
+    for _ in reader.chunks(endpoint):
+        pass
     stream = reader.chunks(endpoint)
     for chunk in stream:
         rows += chunk.data.num_rows
         cursor = json.loads(chunk.app_metadata.to_pybytes())["cursor"]
-        if rows >= job["rows"] // 2:
+        if rows >= job["until"]:
             stream.cancel()
             break
     rest = {"rows": 0, "bytes": 0}

@@ -76,8 +76,8 @@ export interface Client extends AsyncDisposable {
   put(job: PutJob): Promise<Measurement>;
   /** Plans, without reading. The measurement's rows are the files that one plan kept. */
   plan(request: BenchRequest, calls: number, warm: BenchRequest): Promise<Measurement>;
-  /** Reads a scan up to its middle, cancels it, and reads the rest from its cursor. */
-  resume(request: BenchRequest, rows: number): Promise<Resumption>;
+  /** Reads a scan until so many of its rows have come, cancels it, and reads the rest from its cursor. */
+  resume(request: BenchRequest, rows: number, until: number): Promise<Resumption>;
   /** Opens streams that nobody reads. They are held until the answer is disposed. */
   stall(request: BenchRequest, streams: number, connections: number): Promise<AsyncDisposable>;
 }
@@ -121,8 +121,8 @@ export function openClient(contender: Contender, rewrite: Rewrite = {}): Client 
         ...(contender.putUri && { uri: rewrite[contender.putUri] ?? contender.putUri }),
       }),
     plan: (request, calls, warm) => measured({ mode: 'plan', request: adapt(request), calls, warm: adapt(warm) }),
-    async resume(request, rows) {
-      send({ mode: 'resume', request: adapt(request), rows });
+    async resume(request, rows, until) {
+      send({ mode: 'resume', request: adapt(request), rows, until });
       await answer();
       const after = await measureJob(client, contender);
       return { rowsBefore: rows - after.rows, rowsAfter: after.rows, after };

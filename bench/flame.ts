@@ -15,7 +15,7 @@ export interface Flame {
 
 const [width, rowHeight, titleHeight, charWidth] = [1200, 16, 40, 6.2];
 /** Of the whole: what is narrower is neither to be seen nor to be read. */
-const shareMin = 0.002;
+const shareMin = 0.004;
 const depthMax = 48;
 
 /** Adds the stacks of one profile. */

@@ -31,10 +31,12 @@ export const subject: Subject = {
     progress('resume cursor');
     const whole = streamRunner(variant, ours, content, size);
     const bytesInFiles = Object.values(input.columnBytes).reduce((sum, bytes) => sum + bytes, 0);
+    // In the middle of the file in the middle.
+    const until = Math.round(content.rows / 2 + content.rows / files / 2);
     const resumed: Runner = {
       name: 'headrace',
       async sample() {
-        const { rowsAfter, after } = await ours.resume(request, content.rows);
+        const { rowsAfter, after } = await ours.resume(request, content.rows, until);
         const sample = sampleOf(after, { streams: 1, bytes: after.bytes, calls: 1 });
         if (after.readBytes === null) return sample;
         // Rows lie evenly over the files, so that the rest of the rows is the rest of the bytes.
