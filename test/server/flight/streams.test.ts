@@ -126,24 +126,29 @@ output = outcome(lambda: reader.read_all())
 
 test('a DoPut is read one message at a time, and a message beyond the limit is refused with a typed error', async () => {
   let received = 0;
-  let receivedWhenResumed = 0;
+  let receivedWhenResumed: number | null = null;
   const { promise: go, resolve: resume } = Promise.withResolvers<void>();
+  // Time enough for more messages to come in, if they were asked for.
+  const resumeLater = (): void => {
+    setTimeout(() => {
+      receivedWhenResumed ??= received;
+      resume();
+    }, 700);
+  };
   await using toy = await startToy(
     {
       async *doPut(_call, descriptor, messages) {
         for await (const message of messages) {
           received += message.body.length;
-          if (descriptor.kind === 'path' && received > 0) await go;
+          if (descriptor.kind !== 'path' || received === 0) continue;
+          resumeLater();
+          await go;
         }
         yield new Uint8Array([1]);
       },
     },
     { limits: { messageBytesMax: 1 << 20 } },
   );
-  setTimeout(() => {
-    receivedWhenResumed = received;
-    resume();
-  }, 700);
   const script = `${client}
 def put(descriptor, batches, rows):
     batch = pa.record_batch([pa.array(range(rows), pa.int64())], ['n'])
