@@ -52,10 +52,11 @@ test-interop: setup
 	  --test-reporter=junit --test-reporter-destination=build/results/interop.xml $$(find test/interop -name '*.test.ts' | sort)
 
 test-long: setup
-	$(node) bench/run.ts --size full
+	@mkdir -p build/results
+	$(node) bench/run.ts --size full --json build/results/bench.json
 
 bench: setup
-	$(node) bench/run.ts --size smoke
+	$(node) bench/run.ts --size smoke --without tonic,tonic-memory
 
 clean:
 	rm -rf build dist .data .venv node_modules
