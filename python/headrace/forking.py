@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-_FORK_WAIT_SECONDS = 5.0
+_FORK_WAIT_SECONDS = 10.0
 
 # gRPC ends its threads a moment after its last channel was closed; a child forked before that hangs in its first call.
-_GRPC_END_SECONDS = 1.0
+_GRPC_END_SECONDS = 10.0
+_GRPC_END_BLIND_SECONDS = 0.25
 _GRPC_THREADS = frozenset({"event_engine", "grpc_global_tim", "lifeguard", "grpc_shutdown", "timer_manager"})
 _TASKS = "/proc/self/task"
 
@@ -129,7 +130,7 @@ class ForkGate:
 def _await_grpc_end() -> None:
     if not os.path.isdir(_TASKS):
         # Elsewhere than on Linux the threads cannot be seen, only given the time that they need.
-        time.sleep(_GRPC_END_SECONDS / 4)
+        time.sleep(_GRPC_END_BLIND_SECONDS)
         return
     deadline = time.monotonic() + _GRPC_END_SECONDS
     while _grpc_threads() and time.monotonic() < deadline:
