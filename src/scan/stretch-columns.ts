@@ -1,6 +1,6 @@
 import type { ArrowField } from './arrow/column.ts';
 import type { CacheOpening, ColumnCache } from './cache/cache.ts';
-import { cachedRows } from './cache/cached-rows.ts';
+import { cachedRows, segmentSplitter } from './cache/cached-rows.ts';
 import { chunkKey, columnRowBytes, segmentRowsOf } from './cache/column-keys.ts';
 import type { WantedColumn } from './cache/messages.ts';
 import { type ColumnRows, decodedRows } from './column-rows.ts';
@@ -144,10 +144,12 @@ async function openCached(
   });
   const fetched = await fetchLeaves(source, [...fetches.values()], hold);
   hold.correct(guess, fetched.bytesHeld + sharedBytes);
+  const split = segmentSplitter(segmentRows);
   return columns.map(({ plan, field: { type } }) => {
     const decoded = decodedRows(plan, fetched.leaves);
     const column = stored.findIndex((known) => known.plan === plan);
-    return column < 0 ? decoded : cachedRows({ opening, column, type, segmentRows, groupRows: group.rows, decoded });
+    if (column < 0) return decoded;
+    return cachedRows({ opening, column, type, segmentRows, groupRows: group.rows, decoded, split });
   });
 }
 

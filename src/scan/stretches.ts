@@ -242,7 +242,11 @@ async function readStretch(
   for (const column of decoded) if (column !== null) hold.add(columnBytes(column));
   const isAll = rows.length === total && ranges.length === 1;
   const late = isEager ? opened.slice(filter.columns.length) : [];
-  if (!isEager && rest.length > 0) late.push(...(await openColumns(source, rest, isAll ? ranges : rows, isAll, hold)));
+  if (!isEager && rest.length > 0) {
+    // Where most rows passed so are most pages wanted, and what is decoded may as well be kept for others.
+    const isMost = isAll || (source.cache !== null && rows.length > total * eagerShare);
+    late.push(...(await openColumns(source, rest, isMost ? ranges : rows, isMost, hold)));
+  }
   const columns = filter.placeOf.map((place) =>
     place === -1 ? late.shift()! : (decoded[place] ?? filterColumns[place]!),
   );
@@ -315,10 +319,13 @@ function stretchOf(
     const [first, last] = [rows[start]!, rows[end - 1]!];
     return last - first + 1 === end - start ? { start: first, end: last + 1 } : rows.subarray(start, end);
   };
-  const readColumn = (column: ColumnRows | Column, start: number, end: number): Column => {
-    if ('kind' in column) return sliceColumn(column, start, end);
+  /** A way to read the columns there, all of which are asked for the same array of rows. */
+  const readerOf = (start: number, end: number): ((column: ColumnRows | Column) => Column) => {
     const wanted = some(start, end);
-    return wanted instanceof Int32Array ? column.take(wanted) : column.read(wanted);
+    return (column) => {
+      if ('kind' in column) return sliceColumn(column, start, end);
+      return wanted instanceof Int32Array ? column.take(wanted) : column.read(wanted);
+    };
   };
   return {
     file,
@@ -330,10 +337,12 @@ function stretchOf(
       return Math.min(next, windowEnd(rows.start + start, rowsMax, grid) - rows.start);
     },
     prepare: (start, end) => hold.prepare(spanOf(some(start, end))),
-    read: (start, end) => columns.map((column) => readColumn(column, start, end)),
+    read: (start, end) => columns.map(readerOf(start, end)),
     storedFrom: (start) => stored.find((one) => one.start === start) ?? null,
-    readBeside: ({ start, end, columns: pages }) =>
-      columns.map((column, at) => pages[at] ?? readColumn(column, start, end)),
+    readBeside({ start, end, columns: pages }) {
+      const read = readerOf(start, end);
+      return columns.map((column, at) => pages[at] ?? read(column));
+    },
     storedAt(start, end) {
       const wanted = some(start, end);
       return wanted instanceof Int32Array ? wanted.map((row) => startRow + row) : startRow + wanted.start;

@@ -5,6 +5,7 @@ import { hydrate } from '../arrow/kernels/hydrate.ts';
 import { sliceColumn } from '../arrow/kernels/slice.ts';
 import { takeColumn } from '../arrow/kernels/take.ts';
 import type { ColumnRows } from '../column-rows.ts';
+import { firstFrom } from '../parquet/row-set.ts';
 import type { CacheOpening } from './cache.ts';
 import { type PackedColumn, packColumn, type SharedColumn, sharedColumn } from './column-layout.ts';
 
@@ -21,6 +22,45 @@ export interface CachedRowsOptions {
   readonly groupRows: number;
   /** Null where the cache has all that will be asked for. */
   readonly decoded: ColumnRows | null;
+  /** The same for all columns that are read together. */
+  readonly split: (rows: Int32Array) => readonly SegmentRows[];
+}
+
+/** Single rows that lie in one segment. */
+export interface SegmentRows {
+  readonly segment: number;
+  /** Counted from the row group's first. */
+  readonly some: Int32Array;
+  /** Counted from the segment's first. */
+  readonly within: Int32Array;
+}
+
+/** Splits ascending rows by segments; once for all columns that are asked for the same array of rows, one after another. */
+export function segmentSplitter(segmentRows: number): (rows: Int32Array) => readonly SegmentRows[] {
+  let last: { readonly rows: Int32Array; readonly parts: readonly SegmentRows[] } | null = null;
+  return (rows) => {
+    if (last?.rows !== rows) last = { rows, parts: splitRows(rows, segmentRows) };
+    return last.parts;
+  };
+}
+
+function splitRows(rows: Int32Array, segmentRows: number): SegmentRows[] {
+  const parts: SegmentRows[] = [];
+  for (let from = 0; from < rows.length; ) {
+    const segment = Math.floor(rows[from]! / segmentRows);
+    const first = segment * segmentRows;
+    const to = firstFrom(rows, first + segmentRows);
+    const some = rows.subarray(from, to);
+    parts.push({ segment, some, within: first === 0 ? some : shifted(some, first) });
+    from = to;
+  }
+  return parts;
+}
+
+function shifted(rows: Int32Array, by: number): Int32Array {
+  const out = new Int32Array(rows.length);
+  for (let at = 0; at < rows.length; at++) out[at] = rows[at]! - by;
+  return out;
 }
 
 /**
@@ -28,7 +68,7 @@ export interface CachedRowsOptions {
  * else is decoded as far as it is asked for. Shared values are views, never copies, of what every other stream reads.
  */
 export function cachedRows(options: CachedRowsOptions): ColumnRows {
-  const { opening, column, type, segmentRows, groupRows, decoded } = options;
+  const { opening, column, type, segmentRows, groupRows, decoded, split } = options;
   /** The segment that was read last: rows ascend, and each is decoded once. */
   let current: { readonly segment: number; readonly values: SharedColumn } | null = null;
   let repeats = true;
@@ -76,18 +116,10 @@ export function cachedRows(options: CachedRowsOptions): ColumnRows {
       return concatColumns(parts);
     },
     take(rows) {
-      const parts: Column[] = [];
-      for (let from = 0; from < rows.length; ) {
-        const segment = Math.floor(rows[from]! / segmentRows);
-        const first = segment * segmentRows;
-        let to = from + 1;
-        while (to < rows.length && rows[to]! < first + segmentRows) to++;
-        const some = rows.subarray(from, to);
+      const parts = split(rows).map(({ segment, some, within }) => {
         const values = segmentOf(segment, segmentRows);
-        if (values === null) parts.push(decoded!.take(some));
-        else parts.push(takeColumn(values.whole(), first === 0 ? some : some.map((row) => row - first)));
-        from = to;
-      }
+        return values === null ? decoded!.take(some) : takeColumn(values.whole(), within);
+      });
       return concatColumns(parts);
     },
   };

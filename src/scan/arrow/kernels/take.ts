@@ -11,7 +11,7 @@ interface Taken {
 
 /**
  * The rows of `column` that `indices` names, in that order and as often; -1 makes a null. Every other index must be a row of the
- * column. Buffers are fresh and hold nothing but the rows taken; a dictionary is shared. The budget is charged before each
+ * column, and indices are not written to once they were taken by. Buffers are fresh and hold nothing but the rows taken; a dictionary is shared. The budget is charged before each
  * allocation; LIMIT_EXCEEDED where texts or lists outgrow 32-bit offsets.
  */
 export function takeColumn(column: Column, indices: Int32Array, budget: ByteBudget = unbounded): Column {
@@ -59,9 +59,14 @@ function takeValidity(source: Uint8Array | null, indices: Int32Array): Taken {
   return valid === length ? { length, nullCount: 0, validity: null } : { length, nullCount: length - valid, validity };
 }
 
+/** Indices that were looked through: those of one filter are taken from every column, and looking each time was a seventh of such a scan. */
+const withoutNegative = new WeakSet<Int32Array>();
+
 // A plain loop: `some` calls back per row, which costs as much as the gather itself.
 function hasNegative(indices: Int32Array): boolean {
+  if (withoutNegative.has(indices)) return false;
   for (let row = 0; row < indices.length; row++) if (indices[row]! < 0) return true;
+  withoutNegative.add(indices);
   return false;
 }
 
