@@ -11,8 +11,8 @@ interface Taken {
 
 /**
  * The rows of `column` that `indices` names, in that order and as often; -1 makes a null. Every other index must be a row of the
- * column, and indices are not written to once they were taken by. Buffers are fresh and hold nothing but the rows taken; a dictionary is shared. The budget is charged before each
- * allocation; LIMIT_EXCEEDED where texts or lists outgrow 32-bit offsets.
+ * column; indices are never written to afterwards. Buffers are fresh and hold nothing but the rows taken; a dictionary is shared. The
+ * budget is charged before each allocation; LIMIT_EXCEEDED where texts or lists outgrow 32-bit offsets.
  */
 export function takeColumn(column: Column, indices: Int32Array, budget: ByteBudget = unbounded): Column {
   const length = indices.length;
