@@ -92,7 +92,7 @@ test('the client itself is vetted, and its modules are those of go.sum', async (
   assert.match(await go('mod', 'verify'), /all modules verified/);
 });
 
-test('GetFlightInfo plans: a schema, endpoints with two locations each, an expiry, exact counts', async () => {
+test('GetFlightInfo plans: a schema, endpoints with three locations each, an expiry, exact counts', async () => {
   const start = Date.now();
   const info = await seen<SeenInfo>('plan', { request: { ...trips.request, shards: 3, ordered: true } });
   assert.deepEqual(info.columns, columns);
@@ -104,7 +104,9 @@ test('GetFlightInfo plans: a schema, endpoints with two locations each, an expir
   assert.equal(info.endpoints.length, 3);
   assert.equal(new Set(info.endpoints.map(({ ticket }) => ticket)).size, 3);
   for (const { locations, expiresAt } of info.endpoints) {
-    assert.deepEqual(locations, [dataLocation(), reuseConnection]);
+    assert.equal(locations.length, 3);
+    assert.match(locations[0]!, /^grpc\+tcp:\/\/127\.0\.0\.1:\d+$/, 'a worker');
+    assert.deepEqual(locations.slice(1), [dataLocation(), reuseConnection]);
     const lifeMs = Date.parse(expiresAt) - start;
     assert.ok(lifeMs > 0 && lifeMs <= ticketTtlMs + 10_000, `${lifeMs} ms`);
   }
@@ -150,7 +152,7 @@ for (const compression of ['none', 'lz4', 'zstd']) {
     test(`DoGet gives what DoPut took, on the data port and on the connection itself, with ${form}`, async () => {
       const request = { ...trips.request, shards: 2, compression, dictionaries };
       const places = await seen<SeenPlace[]>('read', { request });
-      assert.equal(places.length, 4);
+      assert.equal(places.length, 6);
       for (const location of [dataLocation(), reuseConnection]) assert.deepEqual(rowsAt(places, location), written);
       const types = new Map(places[0]!.stream.columns.map(({ name, type }) => [name, type]));
       assert.equal(types.get('word')!.startsWith('dictionary<values=utf8'), dictionaries);
