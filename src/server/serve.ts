@@ -34,7 +34,8 @@ import { UploadSlots } from './streams/upload-slots.ts';
 import type { TlsMaterial } from './streams/wire/tls-material.ts';
 import { createLog, type Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import { openTraces, type Traces } from './telemetry/traces.ts';
+import { openTraces } from './telemetry/open-traces.ts';
+import type { Traces } from './telemetry/traces.ts';
 
 export interface RunningServer extends AsyncDisposable {
   /** Ports as they are bound. */
@@ -54,7 +55,7 @@ export async function serveHeadrace(config: Config): Promise<RunningServer> {
   const log = createLog(config.log.level);
   const metrics = createMetrics(limits.metricLabelsMax);
   resources.defer(() => metrics.close());
-  const traces = openTraces(process.env);
+  const traces = await openTraces(process.env);
   resources.defer(() => traces.close());
   const embedded = resources.use(await openEmbedded(config));
   const policies = resources.use(await openPolicies(embedded, log));

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { ServiceError } from '../../../src/core/errors.ts';
-import { createTraces, openTraces } from '../../../src/server/telemetry/traces.ts';
+import { openTraces } from '../../../src/server/telemetry/open-traces.ts';
+import { createTraces } from '../../../src/server/telemetry/span-traces.ts';
 
 function recorded() {
   const exporter = new InMemorySpanExporter();
@@ -64,7 +65,7 @@ test('a malformed traceparent begins a trace of its own, and one that is not sam
 });
 
 test('without a collector nothing is recorded', async () => {
-  const traces = openTraces({});
+  const traces = await openTraces({});
   const trace = traces.begin('DoGet', null);
   assert.equal(await trace.step('plan', async () => 1), 1);
   trace.end('complete');
