@@ -1,5 +1,6 @@
-import { constants, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Allocate } from './allocate.ts';
+import { ZlibContext } from './zlib-context.ts';
 
 /** What a context keeps between pages: beyond it a frame gets one of its own. Level 19 needs 8 MiB. */
 const windowBytesMax = 8 << 20;
@@ -8,29 +9,7 @@ const outputStepBytesMax = 4 << 20;
 /** The least that it takes for a step. */
 const outputStepBytesMin = 64;
 
-/** The part of Node's zlib streams that its own synchronous calls are made of. */
-interface Handle {
-  reset(): void;
-  writeSync(
-    flush: number,
-    input: Uint8Array,
-    inputAt: number,
-    inputBytes: number,
-    output: Uint8Array,
-    outputAt: number,
-    outputBytes: number,
-  ): void;
-  onerror: (message: string, number: number, code: string) => void;
-}
-
-interface Context {
-  readonly handle: Handle;
-  /** After a write: bytes left of the output, bytes left of the input. */
-  readonly left: Uint32Array;
-  failure: string | null;
-}
-
-let shared: Context | null | undefined;
+let shared: ZlibContext | null | undefined;
 
 /**
  * Undoes zstd into exactly `bytes` bytes; throws for anything else. One context of the library serves all pages of a thread: the public
@@ -44,41 +23,23 @@ export function decompressZstdPage(body: Uint8Array, bytes: number, allocate: Al
   return zstdDecompressSync(body, { maxOutputLength: Math.max(1, bytes), chunkSize });
 }
 
-function decodeWith(context: Context, body: Uint8Array, bytes: number, allocate: Allocate): Uint8Array {
-  const { handle, left } = context;
+function decodeWith(context: ZlibContext, body: Uint8Array, bytes: number, allocate: Allocate): Uint8Array {
   // A byte too many, so that a page which unfolds further than declared is seen to.
   const room = bytes + 1;
   const out = allocate(room);
-  context.failure = null;
-  handle.reset();
-  handle.writeSync(constants.ZSTD_e_end, body, 0, body.length, out, 0, room);
-  if (context.failure !== null) throw new Error(context.failure);
-  if (left[0] !== 1 || left[1] !== 0) throw new RangeError(`the frame does not hold exactly ${bytes} bytes`);
+  const { outputLeft, inputLeft, failure } = context.run(body, out, room);
+  if (failure !== null) throw new Error(failure);
+  if (outputLeft !== 1 || inputLeft !== 0) throw new RangeError(`the frame does not hold exactly ${bytes} bytes`);
   return out.subarray(0, bytes);
 }
 
 /** Null where the stream is not made as expected, or does not decode a known frame. */
-function openContext(): Context | null {
-  const stream = createZstdDecompress() as unknown as { readonly _handle?: unknown; readonly _writeState?: unknown };
-  const { _handle: handle, _writeState: left } = stream;
-  if (!isHandle(handle) || !(left instanceof Uint32Array)) return null;
-  const context: Context = { handle, left, failure: null };
-  handle.onerror = (message) => {
-    context.failure = message;
-  };
-  const allocate = (bytes: number): Uint8Array => new Uint8Array(bytes);
+function openContext(): ZlibContext | null {
   const known = Buffer.from('a known text, a known text, a known text');
-  try {
-    return known.equals(decodeWith(context, zstdCompressSync(known), known.length, allocate)) ? context : null;
-  } catch {
-    return null;
-  }
-}
-
-function isHandle(value: unknown): value is Handle {
-  if (typeof value !== 'object' || value === null) return false;
-  const { reset, writeSync } = value as { readonly reset?: unknown; readonly writeSync?: unknown };
-  return typeof reset === 'function' && typeof writeSync === 'function';
+  const allocate = (bytes: number): Uint8Array => new Uint8Array(bytes);
+  return ZlibContext.of(createZstdDecompress(), (context) =>
+    known.equals(decodeWith(context, zstdCompressSync(known), known.length, allocate)),
+  );
 }
 
 const magic = [0x28, 0xb5, 0x2f, 0xfd] as const;
