@@ -4,21 +4,13 @@ usage: ingest.py ENGINE DATA.arrow FOLDER   Prints {"ready": true}; then each li
 
 Every write is zstd Parquet, and done when files and folders are fsynced."""
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
-
-
-def fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+from durable import fsync
 
 
 def fsync_new(folder: Path, known: set[Path]) -> None:

@@ -12,16 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.flight as fl
 import pyarrow.parquet as pq
+from durable import fsync
 
 ROW_GROUP_ROWS = 131_072
-
-
-def fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class Server(fl.FlightServerBase):

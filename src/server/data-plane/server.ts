@@ -6,6 +6,7 @@ import { bulkCalls, bulkReceivedBytesMax } from '../streams/wire/bulk-calls.ts';
 import { resetAllowance } from '../streams/wire/flood.ts';
 import type { RpcCall } from '../streams/wire/rpc-call.ts';
 import { serveCall } from '../streams/wire/serve-call.ts';
+import { settlesWithin } from '../streams/wire/settles-within.ts';
 import type { TlsMaterial } from '../streams/wire/tls-material.ts';
 import { Connection } from './connection.ts';
 import { openCall } from './http2-transport.ts';
@@ -192,12 +193,4 @@ function listen(server: Http2Server, { host, port, shared }: Listener): Promise<
     );
     server.listen({ host, port, exclusive: true, reusePort: shared }, resolve);
   });
-}
-
-async function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), timeoutMs);
-  const settled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
 }

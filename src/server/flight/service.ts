@@ -14,6 +14,7 @@ import { type FlightMethod, methodOf } from '../streams/wire/bulk-handlers.ts';
 import { resetAllowance } from '../streams/wire/flood.ts';
 import type { RpcCall } from '../streams/wire/rpc-call.ts';
 import { type EndedCall, serveCall } from '../streams/wire/serve-call.ts';
+import { settlesWithin } from '../streams/wire/settles-within.ts';
 import type { TlsMaterial } from '../streams/wire/tls-material.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -168,12 +169,4 @@ async function drainCalls(server: Server, running: ReadonlySet<RpcCall>, graceMs
   const late = new ServiceError('UNAVAILABLE', 'the server is shutting down: call another one, or again later');
   for (const call of running) call.fail(late);
   await settlesWithin(finished, lastWordsMs);
-}
-
-async function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), timeoutMs);
-  const settled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
 }
